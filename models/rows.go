@@ -1,0 +1,231 @@
+package models
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Account is the tenant: one managed service provider.
+type Account struct {
+	ID        uuid.UUID `gorm:"column:account_id;primaryKey"`
+	Name      string
+	CreatedAt time.Time
+}
+
+// Team is the audience of a queue inside an account.
+type Team struct {
+	AccountID uuid.UUID `gorm:"primaryKey"`
+	ID        uuid.UUID `gorm:"primaryKey"`
+	Name      string
+	CreatedAt time.Time
+}
+
+// User is a person of an account. Subject is the `sub` claim of their tokens;
+// it is empty until they sign in for the first time.
+type User struct {
+	AccountID  uuid.UUID `gorm:"primaryKey"`
+	ID         uuid.UUID `gorm:"primaryKey"`
+	TeamID     *uuid.UUID
+	Subject    *string
+	Email      string
+	Name       string
+	Role       Role
+	DisabledAt *time.Time
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+}
+
+// Principal is who a request acts for, as the database knows them.
+type Principal struct {
+	UserID    uuid.UUID
+	AccountID uuid.UUID
+	TeamID    *uuid.UUID
+	Role      Role
+	Name      string
+	Email     string
+	// ExpiresAt is when the token that proved this ends.
+	ExpiresAt time.Time
+}
+
+// Session is an AI-assisted troubleshooting session (ai_session).
+type Session struct {
+	AccountID uuid.UUID `gorm:"primaryKey"`
+	ID        uuid.UUID `gorm:"primaryKey"`
+	TeamID    *uuid.UUID
+	// OwnerID is the engineer who works on it now; a claim moves it.
+	OwnerID    uuid.UUID
+	Title      string
+	ClientName string
+	Problem    string
+	PSATicket  *string `gorm:"column:psa_ticket"`
+	Status     SessionStatus
+	StepCount  int
+	StepBytes  int
+	// RequestHash is what an Idempotency-Key was first used with; nil without one.
+	RequestHash []byte
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// TableName is the table that the API's paths are named after.
+func (Session) TableName() string { return "ai_sessions" }
+
+// Step is one thing that was said or done in a session. ID comes from the
+// client and makes appending idempotent.
+type Step struct {
+	AccountID uuid.UUID `gorm:"primaryKey"`
+	SessionID uuid.UUID `gorm:"primaryKey"`
+	ID        uuid.UUID `gorm:"primaryKey"`
+	// Seq is the step's place in its session, from 1, without gaps.
+	Seq     int
+	At      time.Time
+	Actor   Actor
+	Kind    StepKind
+	Text    string
+	Outcome *Outcome
+}
+
+// TableName says whose steps these are.
+func (Step) TableName() string { return "session_steps" }
+
+// Handoff is one act of passing a session on, as readers see it. The row is a
+// projection of the workflow's decisions and is written by one function of
+// package store alone.
+type Handoff struct {
+	AccountID uuid.UUID `gorm:"primaryKey"`
+	ID        uuid.UUID `gorm:"primaryKey"`
+	SessionID uuid.UUID
+	TeamID    *uuid.UUID
+	Intent    Intent
+	Priority  Priority
+	Status    Status
+	// Generation counts how often the handoff was put into the queue, from 1.
+	Generation int
+	// Version counts accepted transitions, from 1 (0 while starting).
+	Version       int
+	EngineerNotes string
+	TargetUserID  *uuid.UUID
+	HandedOffBy   uuid.UUID
+	ClaimedBy     *uuid.UUID
+	ClaimedAt     *time.Time
+	ResolvedAt    *time.Time
+	Resolution    *string
+	// RequestHash is a digest of the create request, which tells a repeated
+	// Idempotency-Key with the same body from one with another.
+	RequestHash []byte
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// HandoffView is a handoff with what readers want to see beside it: names
+// instead of ids, the session's head line, the state of its side effects.
+type HandoffView struct {
+	Handoff
+	TargetUserName  *string
+	HandedOffByName *string
+	ClaimedByName   *string
+	SessionTitle    string
+	ClientName      string
+	PSATicket       *string  `gorm:"column:psa_ticket"`
+	Effects         []Effect `gorm:"-"`
+	// Documentation is set once it has been written, and in lists never.
+	Documentation *Documentation `gorm:"-"`
+}
+
+// Effect is the state of one side effect of a handoff.
+type Effect struct {
+	AccountID uuid.UUID  `gorm:"primaryKey"`
+	HandoffID uuid.UUID  `gorm:"primaryKey"`
+	Kind      EffectKind `gorm:"primaryKey"`
+	State     EffectState
+	// Reason says in one sentence why the effect is retrying, failed or skipped.
+	Reason        *string
+	Attempts      int
+	NextAttemptAt *time.Time
+	UpdatedAt     time.Time
+}
+
+// TableName says whose effects these are.
+func (Effect) TableName() string { return "handoff_effects" }
+
+// Documentation is the note that people read in a ticket.
+type Documentation struct {
+	AccountID uuid.UUID `gorm:"primaryKey"`
+	HandoffID uuid.UUID `gorm:"primaryKey"`
+	Markdown  string
+	Plain     string
+	// Truncated is set when something was left out to keep within the length
+	// that a PSA accepts; the text says what.
+	Truncated bool
+	// StepCount is how many steps of the session it was written from.
+	StepCount int
+	CreatedAt time.Time
+}
+
+// TableName says whose documentation this is.
+func (Documentation) TableName() string { return "handoff_documentation" }
+
+// TimelineEntry is one accepted transition of a handoff.
+type TimelineEntry struct {
+	AccountID    uuid.UUID `gorm:"primaryKey"`
+	HandoffID    uuid.UUID `gorm:"primaryKey"`
+	Version      int       `gorm:"primaryKey"`
+	Verb         Verb
+	Door         Door
+	ActorID      uuid.UUID
+	At           time.Time
+	Generation   int
+	Status       Status
+	HolderID     *uuid.UUID
+	TargetUserID *uuid.UUID
+	// RequestID is empty for what no Update asked for.
+	RequestID string
+	Note      *string
+}
+
+// TableName is named after what it holds.
+func (TimelineEntry) TableName() string { return "handoff_transitions" }
+
+// TimelineView is a timeline entry with names.
+type TimelineView struct {
+	TimelineEntry
+	ActorName      *string
+	HolderName     *string
+	TargetUserName *string
+}
+
+// TransitionInput keeps the free text of a requested transition, because no
+// free text travels through Temporal. The request's Update id joins the two.
+type TransitionInput struct {
+	AccountID   uuid.UUID `gorm:"primaryKey"`
+	HandoffID   uuid.UUID `gorm:"primaryKey"`
+	RequestID   string    `gorm:"primaryKey"`
+	RequestHash []byte
+	Note        *string
+	CreatedAt   time.Time
+}
+
+// FeedEvent is one event of an account's feed. Seq has no gaps and follows the
+// order of commits.
+type FeedEvent struct {
+	AccountID uuid.UUID `gorm:"primaryKey"`
+	Seq       int64     `gorm:"primaryKey"`
+	Type      EventType
+	HandoffID uuid.UUID
+	// Data is one line of JSON, as it goes over the wire.
+	Data      json.RawMessage `gorm:"type:json"`
+	CreatedAt time.Time
+}
+
+// FeedHead is the end of an account's feed. A new Epoch says that earlier
+// numbers mean nothing any more (a restore, a truncate).
+type FeedHead struct {
+	AccountID uuid.UUID `gorm:"primaryKey"`
+	Epoch     int64
+	LastSeq   int64
+}
+
+// TableName is the table whose row is locked to take the next number.
+func (FeedHead) TableName() string { return "feed_heads" }

@@ -1,0 +1,52 @@
+package models
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Transition is one accepted decision about a handoff, and where the handoff
+// stood after it. Transitions live in Temporal histories: fields are only ever
+// added, and none holds free text or personal data.
+type Transition struct {
+	Version      int        `json:"version"`
+	Verb         Verb       `json:"verb"`
+	Door         Door       `json:"door"`
+	ActorID      uuid.UUID  `json:"actor_id"`
+	At           time.Time  `json:"at"`
+	Generation   int        `json:"generation"`
+	Status       Status     `json:"status"`
+	HolderID     *uuid.UUID `json:"holder_id,omitempty"`
+	TargetUserID *uuid.UUID `json:"target_user_id,omitempty"`
+	// RequestID is the id of the Update that asked for it; it finds the free
+	// text that came with the request (see [TransitionInput]).
+	RequestID string `json:"request_id,omitempty"`
+}
+
+// Snapshot is what leaves the workflow: the handoff and every transition so
+// far, in order. The last one is where the handoff stands.
+type Snapshot struct {
+	AccountID   uuid.UUID    `json:"account_id"`
+	SessionID   uuid.UUID    `json:"session_id"`
+	HandoffID   uuid.UUID    `json:"handoff_id"`
+	Intent      Intent       `json:"intent"`
+	SenderID    uuid.UUID    `json:"sender_id"`
+	Transitions []Transition `json:"transitions"`
+}
+
+// Last is the newest transition. A snapshot is never without one.
+func (s Snapshot) Last() Transition { return s.Transitions[len(s.Transitions)-1] }
+
+// Version is the version of the newest transition.
+func (s Snapshot) Version() int { return s.Last().Version }
+
+// Since returns the transitions after version.
+func (s Snapshot) Since(version int) []Transition {
+	for i, t := range s.Transitions {
+		if t.Version > version {
+			return s.Transitions[i:]
+		}
+	}
+	return nil
+}
