@@ -1,0 +1,194 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/baton-handoff/baton/models"
+)
+
+// PrepareHandoff stores what a handoff will be, invisible, before its workflow
+// is started: free text lives here and nowhere else. The returned row is
+//   - starting: new, or left by an attempt that did not get further. The
+//     caller starts (or finds) the workflow and projects it.
+//   - anything else: the same request with the same key was completed before.
+//
+// It refuses what is refused without asking the workflow: a session that is
+// not the engineer's, is handed off already or resolved, and unknown targets.
+func (s *Store) PrepareHandoff(ctx context.Context, by models.Principal, in models.NewHandoff) (models.Handoff, error) {
+	acct, err := account(ctx)
+	if err != nil {
+		return models.Handoff{}, err
+	}
+	id, err := idFor(acct, by.UserID, "handoff", in.Key)
+	if err != nil {
+		return models.Handoff{}, err
+	}
+	hash := digest(in.SessionID, in.Intent, in.Priority, in.EngineerNotes, in.TargetUserID)
+	at := now()
+	row := models.Handoff{
+		AccountID: acct, ID: id, SessionID: in.SessionID, TeamID: by.TeamID,
+		Intent: in.Intent, Priority: in.Priority, Status: models.StatusStarting, Generation: 1,
+		EngineerNotes: in.EngineerNotes, TargetUserID: in.TargetUserID, HandedOffBy: by.UserID,
+		RequestHash: hash, CreatedAt: at, UpdatedAt: at,
+	}
+	err = s.transaction(ctx, "preparing a handoff", func(tx *gorm.DB) error {
+		// A repeated key is answered before the session is looked at, which by
+		// now may belong to whoever claimed it.
+		var earlier []models.Handoff
+		if err := tx.Where("account_id = ? AND id = ?", acct, id).Limit(1).Find(&earlier).Error; err != nil {
+			return err
+		}
+		if len(earlier) == 1 {
+			if !bytes.Equal(earlier[0].RequestHash, hash) {
+				return keyMismatch()
+			}
+			if row = earlier[0]; row.Status != models.StatusStarting {
+				return nil
+			}
+		}
+		if err := checkSession(tx, acct, by, in.SessionID); err != nil {
+			return err
+		}
+		if err := checkTarget(tx, acct, in.Intent, by.UserID, in.TargetUserID); err != nil {
+			return err
+		}
+		if len(earlier) == 1 {
+			// Taken over: the sweeper leaves it alone for another while.
+			return tx.Model(&models.Handoff{}).Where("account_id = ? AND id = ? AND version = 0", acct, id).UpdateColumn("updated_at", at).Error
+		}
+		res := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+		if res.Error != nil || res.RowsAffected == 1 {
+			return res.Error
+		}
+		// A twin with the same key was faster. Both go on with its row;
+		// Temporal starts one workflow.
+		if err := tx.Where("account_id = ? AND id = ?", acct, id).Take(&row).Error; err != nil {
+			return err
+		}
+		if !bytes.Equal(row.RequestHash, hash) {
+			return keyMismatch()
+		}
+		return nil
+	})
+	if err != nil {
+		return models.Handoff{}, err
+	}
+	return row, nil
+}
+
+func checkSession(tx *gorm.DB, acct uuid.UUID, by models.Principal, id uuid.UUID) error {
+	var session models.Session
+	err := tx.Where("account_id = ? AND id = ?", acct, id).Take(&session).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) || err == nil && session.OwnerID != by.UserID {
+		return errSessionNotFound
+	}
+	if err != nil {
+		return err
+	}
+	if session.Status == models.SessionResolved {
+		return models.Errorf(models.CodeClosed, "The session is resolved; it cannot be handed off any more.")
+	}
+	var open int64
+	err = tx.Model(&models.Handoff{}).Where("account_id = ? AND session_id = ? AND status IN ('queued', 'claimed')", acct, id).Count(&open).Error
+	if err != nil {
+		return err
+	}
+	if open > 0 {
+		return AlreadyHandedOff()
+	}
+	return nil
+}
+
+// AlreadyHandedOff is the refusal of a second open handoff of a session.
+func AlreadyHandedOff() *models.Error {
+	return models.Errorf(models.CodeAlreadyHandedOff, "The session already has an open handoff. Cancel or release that one first.")
+}
+
+// checkTarget refuses a target who could never claim.
+func checkTarget(tx *gorm.DB, acct uuid.UUID, intent models.Intent, sender uuid.UUID, target *uuid.UUID) error {
+	if target == nil {
+		return nil
+	}
+	refuse := func(message string) error {
+		e := models.Errorf(models.CodeInvalid, "The target user %s.", message)
+		e.Fields = []models.FieldError{{Field: "/target_user_id", Message: message}}
+		return e
+	}
+	if intent == models.IntentEscalate && *target == sender {
+		return refuse("is who hands the session off; an escalation needs somebody else")
+	}
+	var user models.User
+	err := tx.Where("account_id = ? AND id = ? AND disabled_at IS NULL", acct, *target).Take(&user).Error
+	switch {
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		return refuse("is not a user of this account")
+	case err != nil:
+		return err
+	case !user.Role.AtLeast(models.RoleEngineer):
+		return refuse("is a viewer and cannot claim; choose an engineer")
+	}
+	return nil
+}
+
+// CheckTarget refuses, with [models.CodeInvalid], a target of a reassignment
+// who could never claim the handoff.
+func (s *Store) CheckTarget(ctx context.Context, h models.Handoff, target uuid.UUID) error {
+	return translate("checking a target", checkTarget(s.db.WithContext(ctx), h.AccountID, h.Intent, h.HandedOffBy, &target))
+}
+
+// DiscardHandoff removes a row whose workflow was certainly not started.
+func (s *Store) DiscardHandoff(ctx context.Context, id uuid.UUID) error {
+	acct, err := account(ctx)
+	if err != nil {
+		return err
+	}
+	err = s.db.WithContext(ctx).Where("account_id = ? AND id = ? AND version = 0", acct, id).Delete(&models.Handoff{}).Error
+	return translate("discarding a handoff", err)
+}
+
+// SaveTransitionInput keeps the free text of a transition that is about to be
+// asked for. The same request id with another text is
+// [models.CodeIdempotencyMismatch].
+func (s *Store) SaveTransitionInput(ctx context.Context, handoffID uuid.UUID, requestID string, req models.TransitionRequest) error {
+	acct, err := account(ctx)
+	if err != nil {
+		return err
+	}
+	row := models.TransitionInput{
+		AccountID: acct, HandoffID: handoffID, RequestID: requestID,
+		RequestHash: digest(req.Verb, req.TargetUserID, req.Note), CreatedAt: now(),
+	}
+	if req.Note != "" {
+		row.Note = &req.Note
+	}
+	return s.transaction(ctx, "keeping a request", func(tx *gorm.DB) error {
+		res := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+		if res.Error != nil || res.RowsAffected == 1 {
+			return res.Error
+		}
+		var earlier models.TransitionInput
+		if err := tx.Where("account_id = ? AND handoff_id = ? AND request_id = ?", acct, handoffID, requestID).Take(&earlier).Error; err != nil {
+			return err
+		}
+		if !bytes.Equal(earlier.RequestHash, row.RequestHash) {
+			return keyMismatch()
+		}
+		return nil
+	})
+}
+
+// DiscardTransitionInput forgets the text of a request that was refused.
+func (s *Store) DiscardTransitionInput(ctx context.Context, handoffID uuid.UUID, requestID string) error {
+	acct, err := account(ctx)
+	if err != nil {
+		return err
+	}
+	err = s.db.WithContext(ctx).Where("account_id = ? AND handoff_id = ? AND request_id = ?", acct, handoffID, requestID).Delete(&models.TransitionInput{}).Error
+	return translate("discarding a request", err)
+}

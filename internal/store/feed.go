@@ -1,0 +1,96 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"github.com/baton-handoff/baton/internal/tenant"
+	"github.com/baton-handoff/baton/models"
+)
+
+type feedAppend struct {
+	Type models.EventType
+	Data models.EventData
+}
+
+// appendFeed gives events the next numbers of the account's feed. It has to be
+// the last statement of its transaction: from here to the commit the account's
+// head is locked, which is what makes numbers follow the order of commits.
+func appendFeed(tx *gorm.DB, acct, handoff uuid.UUID, events []feedAppend) error {
+	values := make([]string, len(events))
+	args := []any{acct, len(events), acct, len(events), handoff, now()}
+	for i, e := range events {
+		data, err := json.Marshal(e.Data)
+		if err != nil {
+			return fmt.Errorf("encoding a feed event: %w", err)
+		}
+		values[i] = "(?::int, ?::text, ?::json)"
+		args = append(args, i+1, string(e.Type), string(data))
+	}
+	return tx.Exec(`WITH head AS (
+			INSERT INTO feed_heads (account_id, last_seq) VALUES (?, ?)
+			ON CONFLICT (account_id) DO UPDATE SET last_seq = feed_heads.last_seq + EXCLUDED.last_seq
+			RETURNING last_seq)
+		INSERT INTO feed_events (account_id, seq, type, handoff_id, data, created_at)
+		SELECT ?, head.last_seq - ? + e.n, e.type, ?, e.data, ?
+		FROM head, (VALUES `+strings.Join(values, ", ")+`) AS e (n, type, data)`, args...).Error
+}
+
+// FeedHead returns the end of an account's feed, and the oldest number that is
+// still kept (one past the end when none is).
+func (s *Store) FeedHead(ctx context.Context, acct uuid.UUID) (head models.FeedHead, oldest int64, err error) {
+	ctx = tenant.With(ctx, acct)
+	err = s.db.WithContext(ctx).Exec(`INSERT INTO feed_heads (account_id) SELECT account_id FROM accounts WHERE account_id = ? ON CONFLICT DO NOTHING`, acct).Error
+	if err != nil {
+		return head, 0, translate("reading the feed's head", err)
+	}
+	var row struct {
+		models.FeedHead
+		Oldest *int64
+	}
+	err = s.db.WithContext(ctx).Raw(`SELECT h.*, (SELECT min(e.seq) FROM feed_events e WHERE e.account_id = h.account_id AND e.seq <= h.last_seq) AS oldest
+		FROM feed_heads h WHERE h.account_id = ?`, acct).Scan(&row).Error
+	if err != nil {
+		return head, 0, translate("reading the feed's head", err)
+	}
+	oldest = row.LastSeq + 1
+	if row.Oldest != nil {
+		oldest = *row.Oldest
+	}
+	return row.FeedHead, oldest, nil
+}
+
+// FeedHeads returns the ends of several accounts' feeds, in one query.
+func (s *Store) FeedHeads(ctx context.Context, accounts []uuid.UUID) ([]models.FeedHead, error) {
+	var heads []models.FeedHead
+	err := s.db.WithContext(tenant.System(ctx)).Where("account_id IN ?", accounts).Find(&heads).Error
+	return heads, translate("reading feed heads", err)
+}
+
+// FeedEvents returns the events of an account after a number, in order.
+func (s *Store) FeedEvents(ctx context.Context, acct uuid.UUID, after int64, limit int) ([]models.FeedEvent, error) {
+	var events []models.FeedEvent
+	err := s.db.WithContext(tenant.With(ctx, acct)).
+		Where("account_id = ? AND seq > ?", acct, after).Order("seq").Limit(limit).Find(&events).Error
+	return events, translate("reading feed events", err)
+}
+
+// NewFeedEpoch declares all feed numbers void, of every account. Run it after
+// a restore from a backup: numbers that readers have seen may be given again.
+func (s *Store) NewFeedEpoch(ctx context.Context) error {
+	err := s.db.WithContext(tenant.System(ctx)).
+		Exec(`UPDATE feed_heads SET epoch = greatest(epoch + 1, floor(extract(epoch FROM clock_timestamp()) * 1000))`).Error
+	return translate("starting a new feed epoch", err)
+}
+
+// PruneFeed deletes events older than keep, and returns how many.
+func (s *Store) PruneFeed(ctx context.Context, keep time.Duration) (int64, error) {
+	res := s.db.WithContext(tenant.System(ctx)).Exec(`DELETE FROM feed_events WHERE created_at < ?`, now().Add(-keep))
+	return res.RowsAffected, translate("pruning the feed", res.Error)
+}

@@ -1,0 +1,141 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/baton-handoff/baton/internal/tenant"
+	"github.com/baton-handoff/baton/models"
+)
+
+var errUserNotFound = models.Errorf(models.CodeNotFound, "User not found")
+
+// UserBySubject finds the user who signs in with the subject of a token.
+func (s *Store) UserBySubject(ctx context.Context, subject string) (models.User, error) {
+	var user models.User
+	err := s.db.WithContext(tenant.System(ctx)).Where("subject = ?", subject).Take(&user).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return user, errUserNotFound
+	}
+	return user, translate("looking up a user", err)
+}
+
+// UserByEmail finds the one user with an e-mail address. It fails with
+// [models.CodeConflict] when several accounts have one.
+func (s *Store) UserByEmail(ctx context.Context, email string) (models.User, error) {
+	return userByEmail(s.db.WithContext(tenant.System(ctx)), email)
+}
+
+func userByEmail(tx *gorm.DB, email string) (models.User, error) {
+	var users []models.User
+	if err := tx.Where("lower(email) = lower(?)", email).Limit(2).Find(&users).Error; err != nil {
+		return models.User{}, translate("looking up a user", err)
+	}
+	switch len(users) {
+	case 0:
+		return models.User{}, errUserNotFound
+	case 1:
+		return users[0], nil
+	}
+	return models.User{}, models.Errorf(models.CodeConflict, "Several accounts have a user with this e-mail address; set the subject of the right one.")
+}
+
+// LinkUser gives the user who was invited by e-mail address, and has not
+// signed in yet, the subject that they sign in with from now on.
+func (s *Store) LinkUser(ctx context.Context, email, subject string) (models.User, error) {
+	var user models.User
+	err := s.transaction(tenant.System(ctx), "linking a user", func(tx *gorm.DB) error {
+		var err error
+		if user, err = userByEmail(tx.Where("subject IS NULL"), email); err != nil {
+			return err
+		}
+		user.Subject, user.UpdatedAt = &subject, now()
+		res := tx.Model(&models.User{}).Where("account_id = ? AND id = ? AND subject IS NULL", user.AccountID, user.ID).
+			Updates(map[string]any{"subject": subject, "updated_at": user.UpdatedAt})
+		if res.Error == nil && res.RowsAffected == 0 {
+			return errUserNotFound // somebody else was linked meanwhile
+		}
+		return res.Error
+	})
+	return user, err
+}
+
+// ProvisionUser adds a user; one with the same subject or e-mail address in
+// the account is [models.CodeConflict], an unknown account is
+// [models.CodeNotFound].
+func (s *Store) ProvisionUser(ctx context.Context, user models.User) (models.User, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return user, err
+	}
+	if user.ID == uuid.Nil {
+		user.ID = id
+	}
+	user.CreatedAt = now()
+	user.UpdatedAt = user.CreatedAt
+	err = s.db.WithContext(tenant.With(ctx, user.AccountID)).Create(&user).Error
+	switch {
+	case errors.Is(err, gorm.ErrDuplicatedKey):
+		return user, models.Errorf(models.CodeConflict, "The account already has a user with this e-mail address or subject.")
+	case errors.Is(err, gorm.ErrForeignKeyViolated):
+		return user, models.Errorf(models.CodeNotFound, "The account or team does not exist.")
+	}
+	return user, translate("adding a user", err)
+}
+
+// EnsureAccount makes sure that an account with this id exists.
+func (s *Store) EnsureAccount(ctx context.Context, a models.Account) error {
+	a.CreatedAt = now()
+	err := s.db.WithContext(tenant.With(ctx, a.ID)).Clauses(clause.OnConflict{DoNothing: true}).Create(&a).Error
+	return translate("adding an account", err)
+}
+
+// EnsureTeam makes sure that a team with this id exists.
+func (s *Store) EnsureTeam(ctx context.Context, t models.Team) error {
+	t.CreatedAt = now()
+	err := s.db.WithContext(tenant.With(ctx, t.AccountID)).Clauses(clause.OnConflict{DoNothing: true}).Create(&t).Error
+	return translate("adding a team", err)
+}
+
+// UserName returns the name of a user of the account; empty when there is none.
+func (s *Store) UserName(ctx context.Context, id uuid.UUID) (string, error) {
+	acct, err := account(ctx)
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	err = s.db.WithContext(ctx).Model(&models.User{}).Where("account_id = ? AND id = ?", acct, id).Pluck("name", &names).Error
+	if err != nil || len(names) == 0 {
+		return "", translate("reading a name", err)
+	}
+	return names[0], nil
+}
+
+// Accounts lists every account, by name.
+func (s *Store) Accounts(ctx context.Context) ([]models.Account, error) {
+	var rows []models.Account
+	err := s.db.WithContext(tenant.System(ctx)).Order("name, account_id").Find(&rows).Error
+	return rows, translate("listing accounts", err)
+}
+
+// SetUser changes the role of a user of ctx's account, or disables them.
+func (s *Store) SetUser(ctx context.Context, id uuid.UUID, role models.Role, disabled bool) error {
+	acct, err := account(ctx)
+	if err != nil {
+		return err
+	}
+	at := now()
+	change := map[string]any{"role": role, "disabled_at": nil, "updated_at": at}
+	if disabled {
+		change["disabled_at"] = at
+	}
+	res := s.db.WithContext(ctx).Model(&models.User{}).Where("account_id = ? AND id = ?", acct, id).Updates(change)
+	if res.Error == nil && res.RowsAffected == 0 {
+		return errUserNotFound
+	}
+	return translate("changing a user", res.Error)
+}
