@@ -1,0 +1,69 @@
+// Package activities is everything a handoff's workflow does to the world:
+// projecting its decisions into the read model, and its side effects. Each
+// activity may run more than once and does its work once.
+package activities
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/baton-handoff/baton/internal/tenant"
+	"github.com/baton-handoff/baton/models"
+)
+
+// Records is what the activities read and write.
+type Records interface {
+	Project(ctx context.Context, snap models.Snapshot) error
+	Handoff(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
+	Session(ctx context.Context, id uuid.UUID) (models.Session, error)
+	Steps(ctx context.Context, sessionID uuid.UUID) ([]models.Step, error)
+	RecordEffect(ctx context.Context, e models.Effect) error
+	SaveDocumentation(ctx context.Context, doc models.Documentation, e models.Effect) error
+}
+
+// Activities holds what the activities share. Its methods are the activities.
+type Activities struct {
+	records     Records
+	maintenance Maintenance
+	log         *slog.Logger
+}
+
+// New makes the activities. They log to log what a person has to look into.
+func New(records Records, maintenance Maintenance, log *slog.Logger) *Activities {
+	return &Activities{records: records, maintenance: maintenance, log: log}
+}
+
+// Project brings the read model up to a decision of the workflow. It is
+// idempotent and order-free: the store compares versions.
+// It never gives up: nothing else would show the decision.
+func (a *Activities) Project(ctx context.Context, snap models.Snapshot) error {
+	err := a.records.Project(tenant.With(ctx, snap.AccountID), snap)
+	if err == nil {
+		return nil
+	}
+	a.log.WarnContext(ctx, "a decision could not be projected", "handoff_id", snap.HandoffID, "version", snap.Version(), "error", err)
+	return temporal.NewApplicationError(reasonOf(err), string(models.CodeOf(err)))
+}
+
+// EffectInput names the step of a handoff that a side effect is for.
+type EffectInput struct {
+	AccountID uuid.UUID `json:"account_id"`
+	SessionID uuid.UUID `json:"session_id"`
+	HandoffID uuid.UUID `json:"handoff_id"`
+	// Verb, Generation and Version are those of the transition.
+	Verb       models.Verb `json:"verb"`
+	Generation int         `json:"generation"`
+	Version    int         `json:"version"`
+}
+
+// EffectPolicy is how side effects are retried: without end, quickly at first,
+// then every five minutes.
+const (
+	EffectFirstRetry = time.Second
+	EffectBackoff    = 2.0
+	EffectMaxRetry   = 5 * time.Minute
+)

@@ -1,0 +1,56 @@
+package activities
+
+import (
+	"context"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/baton-handoff/baton/internal/document"
+	"github.com/baton-handoff/baton/models"
+)
+
+// Document writes the note that people read in the ticket, from the session's
+// steps and the engineer's notes as they stand now.
+func (a *Activities) Document(ctx context.Context, in EffectInput) error {
+	return a.effect(ctx, models.EffectDocumentation, in, func(ctx context.Context) error {
+		handoff, err := a.records.Handoff(ctx, in.SessionID, in.HandoffID)
+		if err != nil {
+			return err
+		}
+		session, err := a.records.Session(ctx, in.SessionID)
+		if err != nil {
+			return err
+		}
+		steps, err := a.records.Steps(ctx, in.SessionID)
+		if err != nil {
+			return err
+		}
+		note := document.Render(documentInput(handoff, session, steps))
+		return a.records.SaveDocumentation(ctx,
+			models.Documentation{
+				AccountID: in.AccountID, HandoffID: in.HandoffID,
+				Markdown: note.Markdown, Plain: note.Plain, Truncated: note.Truncated, StepCount: len(steps),
+			},
+			models.Effect{HandoffID: in.HandoffID, Kind: models.EffectDocumentation, State: models.EffectDone, Attempts: attempt(ctx)})
+	})
+}
+
+func documentInput(h models.HandoffView, s models.Session, steps []models.Step) document.Input {
+	return document.Input{
+		Intent: h.Intent, Priority: h.Priority,
+		SenderName: deref(h.HandedOffByName), TargetName: deref(h.TargetUserName),
+		CreatedAt: h.CreatedAt, EngineerNotes: h.EngineerNotes,
+		SessionTitle: s.Title, ClientName: s.ClientName, Problem: s.Problem, Ticket: deref(s.PSATicket),
+		Steps: steps,
+	}
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// attempt is the number of the running attempt, from 1.
+func attempt(ctx context.Context) int { return int(activity.GetInfo(ctx).Attempt) }

@@ -1,0 +1,156 @@
+// Package workflows is the life of a handoff as a Temporal workflow. To follow
+// it: machine.go decides, handoff.go listens at the doors, projector.go shows
+// decisions to readers, effects.go runs what a handoff sets in motion, and
+// operator.go is what an operator sees in the Temporal UI.
+package workflows
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/baton-handoff/baton/models"
+)
+
+// handoff is the state of a running [HandoffWorkflow].
+type handoff struct {
+	in   HandoffInput
+	snap models.Snapshot
+	// projected is the newest version that the projector knows to be in the
+	// read model.
+	projected int
+	effects   []*effectRun
+	claims    workflow.ReceiveChannel
+	// refusals are the last refused signals: they have no other answer.
+	refusals []string
+	shown    shown
+}
+
+// HandoffWorkflow runs from the creation of a handoff until it is resolved or
+// cancelled, every decision is projected, and every side effect has settled.
+func HandoffWorkflow(ctx workflow.Context, in HandoffInput) (HandoffResult, error) {
+	// Asking Temporal to cancel the workflow asks for the handoff to be
+	// cancelled, by the rules; it must not cut the workflow off in the middle.
+	cancelled := ctx.Done()
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+
+	h := &handoff{in: in, snap: Begin(in)}
+	if err := h.listen(ctx); err != nil {
+		return HandoffResult{}, err
+	}
+	h.show(ctx)
+	workflow.GoNamed(ctx, "claim-signals", h.receiveClaims)
+	workflow.GoNamed(ctx, "cancellation", func(ctx workflow.Context) {
+		cancelled.Receive(ctx, nil)
+		h.cancelByOperator(ctx)
+	})
+	workflow.GoNamed(ctx, "projector", h.project)
+	h.startEffects(ctx)
+
+	if err := workflow.Await(ctx, func() bool { return h.finished(ctx) }); err != nil {
+		return HandoffResult{}, err
+	}
+	last := h.snap.Last()
+	return HandoffResult{HandoffID: in.HandoffID, Status: last.Status, Generation: last.Generation, Version: last.Version}, nil
+}
+
+// listen opens the doors. It comes before everything that could block, so that
+// no request finds them missing.
+func (h *handoff) listen(ctx workflow.Context) error {
+	h.claims = workflow.GetSignalChannelWithOptions(ctx, SignalClaim, workflow.SignalChannelOptions{
+		Description: `Claims the handoff for a user: {"handoff_id": "…", "user_id": "…"}. The result is in the current details.`,
+	})
+	doors := []struct {
+		verb        models.Verb
+		description string
+	}{
+		{models.VerbClaim, "Takes the handoff out of the queue for the actor."},
+		{models.VerbRelease, "Puts a claimed handoff back into the queue."},
+		{models.VerbReassign, "Puts the handoff into the queue for the target user."},
+		{models.VerbResolve, "Closes a claimed handoff as resolved."},
+		{models.VerbCancel, "Takes the handoff out of the queue for good; the session returns to its sender."},
+	}
+	for _, door := range doors {
+		validate := func(_ workflow.Context, r Request) error {
+			_, err := Decide(h.snap, door.verb, r)
+			return toRefusal(err)
+		}
+		handle := func(ctx workflow.Context, r Request) (models.Snapshot, error) {
+			return h.update(ctx, door.verb, r)
+		}
+		err := workflow.SetUpdateHandlerWithOptions(ctx, string(door.verb), handle, workflow.UpdateHandlerOptions{
+			Validator: validate, Description: door.description,
+		})
+		if err != nil {
+			return fmt.Errorf("opening the door %s: %w", door.verb, err)
+		}
+	}
+	return workflow.SetQueryHandlerWithOptions(ctx, QueryState,
+		func() (models.Snapshot, error) { return h.snap, nil },
+		workflow.QueryHandlerOptions{Description: "The handoff and every transition so far."})
+}
+
+// update answers a request that its validator let through. It blocks nowhere:
+// between a decision and the end of this function nobody else can decide.
+func (h *handoff) update(ctx workflow.Context, verb models.Verb, r Request) (models.Snapshot, error) {
+	// Signals that arrived before this request are still in their channel,
+	// because updates run first. They are heard first.
+	h.drainClaims(ctx)
+	err := h.decide(ctx, verb, r, models.DoorAPI, workflow.GetCurrentUpdateInfo(ctx).ID)
+	return h.snap, toRefusal(err)
+}
+
+// decide is the one way by which the state changes.
+func (h *handoff) decide(ctx workflow.Context, verb models.Verb, r Request, door models.Door, requestID string) error {
+	d, err := Decide(h.snap, verb, r)
+	if err != nil || d.Repeated {
+		return err
+	}
+	accept(&h.snap, d, door, requestID, workflow.Now(ctx))
+	h.show(ctx)
+	return nil
+}
+
+// receiveClaims hears the signals when no update comes along. It waits for the
+// channel to fill and never blocks on it: a coroutine inside Receive would be
+// handed a signal that an update handler could then not see.
+func (h *handoff) receiveClaims(ctx workflow.Context) {
+	for workflow.Await(ctx, func() bool { return h.claims.Len() > 0 }) == nil {
+		h.drainClaims(ctx)
+	}
+}
+
+func (h *handoff) drainClaims(ctx workflow.Context) {
+	var signal ClaimSignal
+	for h.claims.ReceiveAsync(&signal) {
+		if err := h.claimByOperator(ctx, signal); err != nil {
+			h.refused(ctx, fmt.Sprintf("claim for `%s`", signal.UserID), err)
+		}
+		signal = ClaimSignal{}
+	}
+}
+
+func (h *handoff) claimByOperator(ctx workflow.Context, signal ClaimSignal) error {
+	if signal.UserID == uuid.Nil {
+		return models.Errorf(models.CodeInvalid, "user_id is missing")
+	}
+	return h.decide(ctx, models.VerbClaim, Request{
+		HandoffID: signal.HandoffID, ActorID: signal.UserID, ActorRole: models.RoleEngineer,
+	}, models.DoorOperator, "")
+}
+
+// cancelByOperator answers a cancellation of the workflow.
+func (h *handoff) cancelByOperator(ctx workflow.Context) {
+	err := h.decide(ctx, models.VerbCancel, Request{HandoffID: h.in.HandoffID, ActorRole: models.RoleOwner}, models.DoorOperator, "")
+	if err != nil {
+		h.refused(ctx, "cancellation of the workflow", err)
+	}
+}
+
+// finished reports whether nothing is left to do. Signals that are still
+// unheard keep the workflow open, or the server would not let it close.
+func (h *handoff) finished(ctx workflow.Context) bool {
+	return h.snap.Last().Status.Closed() && h.projected == h.snap.Version() && h.effectsSettled() &&
+		h.claims.Len() == 0 && workflow.AllHandlersFinished(ctx)
+}

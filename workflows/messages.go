@@ -1,0 +1,73 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/baton-handoff/baton/models"
+)
+
+// The task queues. Decisions and their projection have one of their own, so
+// that no side effect, however many or slow, can hold up a claim.
+const (
+	TaskQueue    = "baton"
+	TaskQueuePSA = "baton-psa"
+)
+
+// SignalClaim is the operators' door: a claim without an answer, for the
+// Temporal UI and CLI. Its payload is a [ClaimSignal].
+const SignalClaim = "claim"
+
+// QueryState answers with the [models.Snapshot] of a running handoff.
+const QueryState = "state"
+
+// WorkflowID is the id of the workflow of a session's handoffs. Each handoff
+// is a run of it, so Temporal itself allows one open handoff per session.
+func WorkflowID(account, session uuid.UUID) string {
+	return fmt.Sprintf("handoff/%s/%s", account, session)
+}
+
+// HandoffInput starts a [HandoffWorkflow]. Like every message here it holds
+// ids and decided facts, lives in histories, and only ever gains fields.
+type HandoffInput struct {
+	AccountID    uuid.UUID       `json:"account_id"`
+	SessionID    uuid.UUID       `json:"session_id"`
+	HandoffID    uuid.UUID       `json:"handoff_id"`
+	TeamID       *uuid.UUID      `json:"team_id,omitempty"`
+	Intent       models.Intent   `json:"intent"`
+	Priority     models.Priority `json:"priority"`
+	SenderID     uuid.UUID       `json:"sender_id"`
+	TargetUserID *uuid.UUID      `json:"target_user_id,omitempty"`
+	CreatedAt    time.Time       `json:"created_at"`
+}
+
+// Request is the argument of the Updates claim, release, reassign, resolve and
+// cancel. The verb is the Update's name.
+type Request struct {
+	// HandoffID is the handoff that is meant; another one of the same session
+	// may be running by now.
+	HandoffID uuid.UUID `json:"handoff_id"`
+	// Generation is the one that is meant; 0 means whichever it is.
+	Generation int         `json:"generation,omitempty"`
+	ActorID    uuid.UUID   `json:"actor_id"`
+	ActorRole  models.Role `json:"actor_role"`
+	// TargetUserID is for reassign alone.
+	TargetUserID *uuid.UUID `json:"target_user_id,omitempty"`
+}
+
+// ClaimSignal is the payload of [SignalClaim]. Who may send signals is decided
+// by Temporal; the user is taken to be an engineer.
+type ClaimSignal struct {
+	HandoffID uuid.UUID `json:"handoff_id"`
+	UserID    uuid.UUID `json:"user_id"`
+}
+
+// HandoffResult is what a finished [HandoffWorkflow] leaves in its history.
+type HandoffResult struct {
+	HandoffID  uuid.UUID     `json:"handoff_id"`
+	Status     models.Status `json:"status"`
+	Generation int           `json:"generation"`
+	Version    int           `json:"version"`
+}

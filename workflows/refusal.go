@@ -1,0 +1,56 @@
+package workflows
+
+import (
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/baton-handoff/baton/models"
+)
+
+// A refusal crosses Temporal as an application error whose type is the code
+// and whose detail says who holds the handoff. These two functions are the
+// one place that knows.
+
+type refusalDetail struct {
+	ClaimedBy *uuid.UUID `json:"claimed_by,omitempty"`
+	ClaimedAt *time.Time `json:"claimed_at,omitempty"`
+}
+
+// toRefusal turns the state machine's error into Temporal's.
+func toRefusal(err error) error {
+	var e *models.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	var detail refusalDetail
+	if e.Claim != nil {
+		detail = refusalDetail{&e.Claim.ByID, &e.Claim.At}
+	}
+	return temporal.NewApplicationErrorWithOptions(e.Message, string(e.Code), temporal.ApplicationErrorOptions{
+		NonRetryable: true, Details: []any{detail}, Category: temporal.ApplicationErrorCategoryBenign,
+	})
+}
+
+// RefusalFrom finds the state machine's error in what an Update returned, or
+// nil. The name of a holder is not in it: names do not travel through Temporal.
+func RefusalFrom(err error) *models.Error {
+	var app *temporal.ApplicationError
+	if !errors.As(err, &app) {
+		return nil
+	}
+	code := models.Code(app.Type())
+	switch code {
+	case models.CodeInvalid, models.CodeForbidden, models.CodeNotFound, models.CodeAlreadyClaimed, models.CodeClosed, models.CodeConflict:
+	default:
+		return nil
+	}
+	e := models.Errorf(code, "%s", app.Message())
+	var detail refusalDetail
+	if app.HasDetails() && app.Details(&detail) == nil && detail.ClaimedBy != nil && detail.ClaimedAt != nil {
+		e.Claim = &models.Claim{ByID: *detail.ClaimedBy, At: *detail.ClaimedAt}
+	}
+	return e
+}
