@@ -1,0 +1,64 @@
+package api
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/baton-handoff/baton/models"
+)
+
+// Authenticator finds out who a bearer token stands for. It fails with
+// [models.CodeUnauthenticated] when the token proves nobody,
+// [models.CodeForbidden] when it proves somebody without an account, and
+// [models.CodeUnavailable] when that cannot be told now.
+type Authenticator interface {
+	Authenticate(ctx context.Context, bearer string) (models.Principal, error)
+}
+
+// Handoffs decides about handoffs. Every decision is durable and visible to
+// reads when a call returns without error.
+type Handoffs interface {
+	Create(ctx context.Context, by models.Principal, req models.NewHandoff) (models.HandoffView, error)
+	Transition(ctx context.Context, by models.Principal, req models.TransitionRequest) (models.HandoffView, error)
+}
+
+// Records reads what is stored, and writes what no workflow guards. The
+// account comes from the context (package tenant).
+type Records interface {
+	CreateSession(ctx context.Context, by models.Principal, s models.NewSession) (models.Session, error)
+	AppendSteps(ctx context.Context, by models.Principal, sessionID uuid.UUID, steps []models.Step) (models.Session, error)
+	Session(ctx context.Context, id uuid.UUID) (models.Session, error)
+	Steps(ctx context.Context, sessionID uuid.UUID) ([]models.Step, error)
+	Sessions(ctx context.Context, f models.SessionFilter, p models.Page) (rows []models.Session, next string, err error)
+	Handoff(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
+	SessionHandoffs(ctx context.Context, sessionID uuid.UUID, p models.Page) (rows []models.HandoffView, next string, err error)
+	Queue(ctx context.Context, f models.QueueFilter, p models.Page) (rows []models.HandoffView, next string, err error)
+	Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
+}
+
+// Feed opens streams of an account's events.
+type Feed interface {
+	// Subscribe starts after lastEventID; an empty one starts at the end. An id
+	// that cannot be continued from is no error: the reader is told in-stream.
+	Subscribe(ctx context.Context, account uuid.UUID, lastEventID string) (Subscription, error)
+}
+
+// Subscription is one reader's place in the feed of an account. It is used by
+// one goroutine at a time.
+type Subscription interface {
+	// Start is the id after which the subscription begins.
+	Start() string
+	// Next waits for frames and returns them ready to be written. When ctx ends
+	// first it returns ctx's error, and nothing is lost; any other error is the
+	// end of the subscription.
+	Next(ctx context.Context) ([][]byte, error)
+	Close()
+}
+
+// Check tells whether a part that the service needs works. The name is shown
+// by /readyz.
+type Check struct {
+	Name  string
+	Probe func(ctx context.Context) error
+}

@@ -1,0 +1,58 @@
+// Package engine carries out decisions about handoffs: it asks the workflow
+// through Temporal and shows the answer to readers before anybody is told.
+// It is what stands behind the API's interface Handoffs.
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/client"
+
+	"github.com/baton-handoff/baton/models"
+)
+
+// Records is what the engine reads and writes besides Temporal.
+type Records interface {
+	PrepareHandoff(ctx context.Context, by models.Principal, in models.NewHandoff) (models.Handoff, error)
+	DiscardHandoff(ctx context.Context, id uuid.UUID) error
+	Project(ctx context.Context, snap models.Snapshot) error
+	Handoff(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
+	HandoffHead(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
+	UserName(ctx context.Context, id uuid.UUID) (string, error)
+	AcceptedRequest(ctx context.Context, handoffID uuid.UUID, requestID string) (models.TimelineEntry, bool, error)
+	CheckTarget(ctx context.Context, h models.Handoff, target uuid.UUID) error
+	SaveTransitionInput(ctx context.Context, handoffID uuid.UUID, requestID string, req models.TransitionRequest) error
+	DiscardTransitionInput(ctx context.Context, handoffID uuid.UUID, requestID string) error
+}
+
+// Engine decides about handoffs. It is safe for concurrent use.
+type Engine struct {
+	temporal client.Client
+	records  Records
+	log      *slog.Logger
+	patience time.Duration
+}
+
+// New makes an engine. Patience bounds how long it waits for Temporal in one
+// request; 0 means five seconds. The client has to be made with [Dial].
+func New(temporal client.Client, records Records, log *slog.Logger, patience time.Duration) *Engine {
+	if patience == 0 {
+		patience = 5 * time.Second
+	}
+	return &Engine{temporal: temporal, records: records, log: log, patience: patience}
+}
+
+// Ping reports whether Temporal answers.
+func (e *Engine) Ping(ctx context.Context) error {
+	_, err := e.temporal.CheckHealth(ctx, &client.CheckHealthRequest{})
+	return err
+}
+
+// afterwards is a context for what has to be done even when the request that
+// caused it has run out of time.
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+}

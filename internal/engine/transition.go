@@ -1,0 +1,235 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"github.com/baton-handoff/baton/models"
+	"github.com/baton-handoff/baton/workflows"
+)
+
+// Transition asks for one transition of a handoff. What the read model already
+// shows to be impossible is refused from there, by the same rules: it is never
+// behind what anybody was answered. Everything else is the workflow's to
+// decide.
+func (e *Engine) Transition(ctx context.Context, by models.Principal, req models.TransitionRequest) (models.HandoffView, error) {
+	row, err := e.records.HandoffHead(ctx, req.SessionID, req.HandoffID)
+	if err != nil {
+		return models.HandoffView{}, err
+	}
+	ask := workflows.Request{
+		HandoffID: row.ID, Generation: row.Generation,
+		ActorID: by.UserID, ActorRole: by.Role, TargetUserID: req.TargetUserID,
+	}
+	requestID := requestID(by, req, row.Generation)
+	decision, refusal := workflows.Decide(workflows.StateOf(row.Handoff), req.Verb, ask)
+	if refusal != nil || decision.Repeated {
+		if refusal != nil && req.Key != "" {
+			if view, found, err := e.repeated(ctx, by, req, requestID); found || err != nil {
+				return view, err
+			}
+		}
+		if refusal != nil {
+			return models.HandoffView{}, named(refusal, row.ClaimedByName)
+		}
+		return e.answer(ctx, req.SessionID, row.ID)
+	}
+	if req.TargetUserID != nil {
+		if err := e.records.CheckTarget(ctx, row.Handoff, *req.TargetUserID); err != nil {
+			return models.HandoffView{}, err
+		}
+	}
+	snap, err := e.ask(ctx, row.Handoff, req, ask, requestID)
+	if err != nil {
+		return models.HandoffView{}, err
+	}
+	if err := e.show(ctx, snap); err != nil {
+		return models.HandoffView{}, err
+	}
+	view, err := e.answer(ctx, req.SessionID, row.ID)
+	if err != nil {
+		return models.HandoffView{}, err
+	}
+	return view, superseded(by, req, view)
+}
+
+// requestID is the id of the Update that carries a request. Temporal answers a
+// repeated id with the first outcome, whatever its arguments, so the id holds
+// who asks and for what. Without a key, the same wish about the same
+// generation is the same request: a double click decides once.
+func requestID(by models.Principal, req models.TransitionRequest, generation int) string {
+	if req.Key != "" {
+		// Hashed, because clients may put anything into a key.
+		key := uuid.NewSHA1(req.HandoffID, []byte(req.Key))
+		return fmt.Sprintf("%s:%s:%s", req.Verb, by.UserID, key)
+	}
+	wish := sha256.Sum256(fmt.Appendf(nil, "%v\x00%s", req.TargetUserID, req.Note))
+	return fmt.Sprintf("%s:%s:g%d-%s", req.Verb, by.UserID, generation, hex.EncodeToString(wish[:4]))
+}
+
+// repeated answers a request that was accepted before.
+func (e *Engine) repeated(ctx context.Context, by models.Principal, req models.TransitionRequest, requestID string) (models.HandoffView, bool, error) {
+	if _, found, err := e.records.AcceptedRequest(ctx, req.HandoffID, requestID); err != nil || !found {
+		return models.HandoffView{}, false, err
+	}
+	if req.Verb != models.VerbClaim {
+		// Refuses the same key with another text.
+		if err := e.records.SaveTransitionInput(ctx, req.HandoffID, requestID, req); err != nil {
+			return models.HandoffView{}, true, err
+		}
+	}
+	view, err := e.answer(ctx, req.SessionID, req.HandoffID)
+	if err != nil {
+		return models.HandoffView{}, true, err
+	}
+	return view, true, superseded(by, req, view)
+}
+
+// superseded refuses to confirm a claim that was accepted once and is over.
+func superseded(by models.Principal, req models.TransitionRequest, view models.HandoffView) error {
+	if req.Verb != models.VerbClaim || view.ClaimedBy != nil && *view.ClaimedBy == by.UserID {
+		return nil
+	}
+	return models.Errorf(models.CodeConflict, "Your claim was accepted, but the handoff has since been taken from you again. Look at its timeline.")
+}
+
+// ask sends the request to the workflow and returns its decision.
+func (e *Engine) ask(ctx context.Context, row models.Handoff, req models.TransitionRequest, ask workflows.Request, requestID string) (models.Snapshot, error) {
+	var snap models.Snapshot
+	if req.Verb != models.VerbClaim { // a claim has no text, and is in a hurry
+		if err := e.records.SaveTransitionInput(ctx, row.ID, requestID, req); err != nil {
+			return snap, err
+		}
+	}
+	sent, err := e.update(ctx, row, req.Verb, ask, requestID, &snap)
+	if err == nil {
+		return snap, nil
+	}
+	refusal := workflows.RefusalFrom(err)
+	var gone *serviceerror.NotFound
+	if refusal == nil && errors.As(err, &gone) {
+		refusal, err = e.whyGone(ctx, row, err)
+	}
+	if refusal == nil {
+		return snap, trouble("asking the workflow", sent, err)
+	}
+	if req.Verb != models.VerbClaim {
+		after, cancel := afterwards(ctx)
+		defer cancel()
+		if err := e.records.DiscardTransitionInput(after, row.ID, requestID); err != nil {
+			e.log.WarnContext(ctx, "the text of a refused request could not be removed; maintenance will", "handoff_id", row.ID, "error", err)
+		}
+	}
+	if refusal.Claim != nil {
+		name, err := e.records.UserName(ctx, refusal.Claim.ByID)
+		if err != nil {
+			return snap, err
+		}
+		return snap, named(refusal, &name)
+	}
+	return snap, refusal
+}
+
+func (e *Engine) update(ctx context.Context, row models.Handoff, verb models.Verb, ask workflows.Request, requestID string, snap *models.Snapshot) (sent bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, e.patience)
+	defer cancel()
+	ctx, onWire := watchWire(ctx)
+	handle, err := e.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID:   workflows.WorkflowID(row.AccountID, row.SessionID),
+		UpdateID:     requestID,
+		UpdateName:   string(verb),
+		Args:         []any{ask},
+		WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, snap)
+	}
+	return onWire.Load(), err
+}
+
+// whyGone explains that Temporal has no running workflow for an open row: it
+// was closed while the request was under way, or it is lost.
+func (e *Engine) whyGone(ctx context.Context, row models.Handoff, cause error) (*models.Error, error) {
+	now, err := e.records.HandoffHead(ctx, row.SessionID, row.ID)
+	if err != nil {
+		return nil, err
+	}
+	if now.Status.Closed() {
+		return models.Errorf(models.CodeClosed, "The handoff is already %s.", now.Status), nil
+	}
+	e.log.ErrorContext(ctx, "an open handoff has no running workflow; see the runbook", "handoff_id", row.ID, "session_id", row.SessionID, "account_id", row.AccountID)
+	return nil, cause
+}
+
+// show projects a decision, so that the caller reads their own write. The
+// decision stands whether or not this works; the workflow's projector does the
+// same without end.
+func (e *Engine) show(ctx context.Context, snap models.Snapshot) error {
+	if err := e.records.Project(ctx, snap); err != nil {
+		return unknown(fmt.Errorf("projecting a decision: %w", err))
+	}
+	return nil
+}
+
+// answer reads what the caller is told after a decision.
+func (e *Engine) answer(ctx context.Context, session, handoff uuid.UUID) (models.HandoffView, error) {
+	view, err := e.records.Handoff(ctx, session, handoff)
+	if models.CodeOf(err) == models.CodeUnavailable {
+		return view, unknown(err)
+	}
+	return view, err
+}
+
+// named adds the holder's name to a refusal.
+func named(refusal error, name *string) error {
+	var e *models.Error
+	if !errors.As(refusal, &e) || e.Claim == nil {
+		return refusal
+	}
+	refused, claim := *e, *e.Claim
+	claim.ByName = "an engineer who has left"
+	if name != nil && *name != "" {
+		claim.ByName = *name
+	}
+	refused.Claim = &claim
+	refused.Message = fmt.Sprintf("Already claimed by %s.", claim.ByName)
+	return &refused
+}
+
+// unknown says that a decision may have been made.
+func unknown(cause error) error {
+	e := models.Errorf(models.CodeOutcomeUnknown, "It is not known yet whether this took effect. Repeat the same request with the same Idempotency-Key: that is safe, and tells.")
+	e.RetryAfter = 2 * time.Second
+	return e.WithCause(cause)
+}
+
+// trouble is the one place where errors of Temporal, other than refusals,
+// become the domain's. What was not even sent cannot have happened.
+func trouble(op string, sent bool, err error) error {
+	cause := fmt.Errorf("%s: %w", op, err)
+	var known *models.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	if errors.Is(err, context.Canceled) {
+		return cause // nobody waits for an answer any more
+	}
+	var missing *serviceerror.NotFound
+	var notReady *serviceerror.WorkflowNotReady
+	var exhausted *serviceerror.ResourceExhausted
+	switch {
+	case errors.As(err, &missing), errors.As(err, &notReady), errors.As(err, &exhausted), !sent:
+		e := models.Errorf(models.CodeUnavailable, "The workflow service is not available now. Nothing was changed; try again.")
+		e.RetryAfter = 2 * time.Second
+		return e.WithCause(cause)
+	}
+	return unknown(cause)
+}

@@ -1,0 +1,134 @@
+// Package worker runs Baton's workflows and activities: which task queue does
+// what, with how much at once, and how it stops.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/baton-handoff/baton/activities"
+	"github.com/baton-handoff/baton/workflows"
+)
+
+// Options tunes a [Worker].
+type Options struct {
+	// Decisions bounds workflow tasks and projections at once; 0 means 100.
+	Decisions int
+	// SideEffects bounds the side effects at once, per task queue; 0 means 20.
+	SideEffects int
+	// StopTimeout is how long running activities get to end when the worker
+	// stops; 0 means 30 seconds. What does not end in time is tried again by
+	// another worker.
+	StopTimeout time.Duration
+	// OnFatal hears of errors that a worker cannot go on with.
+	OnFatal func(error)
+}
+
+// Worker polls Baton's task queues.
+type Worker struct {
+	temporal client.Client
+	workers  []worker.Worker
+}
+
+// New makes a worker; it polls nothing before [Worker.Start].
+func New(c client.Client, acts *activities.Activities, o Options) *Worker {
+	if o.Decisions == 0 {
+		o.Decisions = 100
+	}
+	if o.SideEffects == 0 {
+		o.SideEffects = 20
+	}
+	if o.StopTimeout == 0 {
+		o.StopTimeout = 30 * time.Second
+	}
+	decisions := worker.New(c, workflows.TaskQueue, worker.Options{
+		MaxConcurrentWorkflowTaskExecutionSize: o.Decisions,
+		MaxConcurrentActivityExecutionSize:     o.Decisions,
+		// More pollers as the load grows: the default of two makes claims
+		// queue up behind each other.
+		WorkflowTaskPollerBehavior: autoscaling(4),
+		ActivityTaskPollerBehavior: autoscaling(2),
+		// How long a claim waits when the worker that had the workflow in its
+		// cache was killed. The default is five seconds.
+		StickyScheduleToStartTimeout: time.Second,
+		WorkerStopTimeout:            o.StopTimeout,
+		OnFatalError:                 o.OnFatal,
+	})
+	decisions.RegisterWorkflow(workflows.HandoffWorkflow)
+	decisions.RegisterWorkflow(workflows.MaintenanceWorkflow)
+	decisions.RegisterActivity(acts.Project)
+	decisions.RegisterActivity(acts.Maintain)
+
+	psa := worker.New(c, workflows.TaskQueuePSA, worker.Options{
+		DisableWorkflowWorker:              true,
+		MaxConcurrentActivityExecutionSize: o.SideEffects,
+		ActivityTaskPollerBehavior:         autoscaling(2),
+		WorkerStopTimeout:                  o.StopTimeout,
+		OnFatalError:                       o.OnFatal,
+	})
+	psa.RegisterActivity(acts.Document)
+
+	return &Worker{temporal: c, workers: []worker.Worker{decisions, psa}}
+}
+
+func autoscaling(initial int) worker.PollerBehavior {
+	return worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{
+		InitialNumberOfPollers: initial, MinimumNumberOfPollers: 1, MaximumNumberOfPollers: 50,
+	})
+}
+
+// Start begins to poll. It fails when Temporal does not answer; nothing is
+// running then.
+func (w *Worker) Start() error {
+	for i, each := range w.workers {
+		if err := each.Start(); err != nil {
+			for _, started := range w.workers[:i] {
+				started.Stop()
+			}
+			return fmt.Errorf("starting the worker: %w", err)
+		}
+	}
+	return nil
+}
+
+// Stop takes no more work, lets what is running end, and returns.
+func (w *Worker) Stop() {
+	done := make(chan struct{}, len(w.workers))
+	for _, each := range w.workers {
+		go func() { each.Stop(); done <- struct{}{} }()
+	}
+	for range w.workers {
+		<-done
+	}
+}
+
+// ScheduleMaintenance makes sure that housekeeping runs every few minutes,
+// once for the whole installation.
+func ScheduleMaintenance(ctx context.Context, c client.Client) error {
+	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
+		ID:      "baton-maintenance",
+		Spec:    client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: 5 * time.Minute}}},
+		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
+		Action: &client.ScheduleWorkflowAction{
+			ID: "baton-maintenance", Workflow: workflows.MaintenanceWorkflow, TaskQueue: workflows.TaskQueue,
+			WorkflowRunTimeout: 10 * time.Minute,
+			StaticSummary:      "Housekeeping",
+		},
+	})
+	var exists *serviceerror.AlreadyExists
+	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) || errors.As(err, &exists) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("scheduling maintenance: %w", err)
+	}
+	return nil
+}
