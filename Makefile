@@ -1,0 +1,80 @@
+# Everything a developer does, by name. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -X main.version=$(VERSION)
+# Packages whose tests run. A test without -race proves little here.
+PKGS ?= ./...
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: up
+up: build ## run everything on this machine, with a demo account
+	@bin/baton up
+
+.PHONY: demo
+demo: build ## play the story against a running `make up`
+	@bin/baton demo
+
+.PHONY: build
+build: ## build bin/baton
+	@mkdir -p bin
+	@tools/progress "building bin/baton" go build -ldflags '$(LDFLAGS)' -o bin/baton ./cmd/baton
+
+.PHONY: test
+test: bin/temporal lint verify ## all checks: lint, generated files, every test with -race
+	@tools/progress "building bin/baton" go build -ldflags '$(LDFLAGS)' -o bin/baton ./cmd/baton
+	bin/baton devstack -- go test -race -timeout 20m $(PKGS)
+
+.PHONY: lint
+lint: bin/golangci-lint bin/workflowcheck ## check style, layers, and that workflows are deterministic
+	bin/golangci-lint run
+	bin/workflowcheck ./workflows/...
+
+.PHONY: generate
+generate: bin/oapi-codegen ## write the generated files anew
+	go generate ./...
+
+.PHONY: verify
+verify: generate ## fail when a generated file is not what would be generated
+	@git diff --exit-code --stat -- api/gen api/client docs/configuration.md || \
+		{ echo "generated files are stale: run 'make generate' and commit"; exit 1; }
+	@go mod tidy -diff
+
+.PHONY: fmt
+fmt: bin/golangci-lint ## format the code
+	bin/golangci-lint fmt
+
+.PHONY: bench
+bench: bin/temporal ## run the benchmarks
+	go run ./cmd/baton devstack -- go test -run '^$$' -bench . -benchmem $(PKGS)
+
+.PHONY: fuzz
+fuzz: ## let each fuzz target run for FUZZTIME (default 30s)
+	@tools/fuzz $(or $(FUZZTIME),30s)
+
+.PHONY: histories
+histories: bin/temporal ## record the workflow histories that the replay tests replay
+	go run ./cmd/baton devstack -- go test -run TestRecordHistories -count 1 ./internal/app -args -record
+
+.PHONY: clean
+clean: ## remove what was built, and the data of `make up`
+	rm -rf bin .baton
+
+# The tools, at the versions that tools/go.mod pins.
+TOOL_golangci-lint := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+TOOL_oapi-codegen  := github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
+TOOL_workflowcheck := go.temporal.io/sdk/contrib/tools/workflowcheck
+
+bin/golangci-lint bin/oapi-codegen bin/workflowcheck: bin/%: tools/go.mod
+	@mkdir -p bin
+	@tools/progress "building bin/$*" go -C tools build -o ../bin/$* $(TOOL_$*)
+
+bin/temporal: tools/temporal/go.mod
+	@mkdir -p bin
+	@tools/progress "building bin/temporal, the Temporal dev server (minutes, once)" \
+		go -C tools/temporal build -o ../../bin/temporal github.com/temporalio/cli/cmd/temporal
