@@ -147,34 +147,35 @@ func messageOf(err error) string {
 // details is the Markdown that the Temporal UI shows as the current details.
 func (h *handoff) details() string {
 	last := h.snap.Last()
-	var b strings.Builder
-	fmt.Fprintf(&b, "### %s · generation %d · version %d\n\n", strings.ToUpper(string(last.Status)), last.Generation, last.Version)
-	fmt.Fprintf(&b, "- intent: **%s**, priority: **%s**\n- sender: `%s`\n", h.in.Intent, h.in.Priority, h.in.SenderID)
+	var lines []string
+	line := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+
+	line("### %s · generation %d · version %d\n", strings.ToUpper(string(last.Status)), last.Generation, last.Version)
+	line("- intent: **%s**, priority: **%s**", h.in.Intent, h.in.Priority)
+	line("- sender: `%s`", h.in.SenderID)
 	if last.TargetUserID != nil {
-		fmt.Fprintf(&b, "- addressed to: `%s`\n", *last.TargetUserID)
+		line("- addressed to: `%s`", *last.TargetUserID)
 	}
 	if last.HolderID != nil {
-		fmt.Fprintf(&b, "- holder: `%s`\n", *last.HolderID)
+		line("- holder: `%s`", *last.HolderID)
 	}
-	if len(h.effects) > 0 {
-		b.WriteString("\n**Side effects**\n\n")
-		for _, run := range h.effects {
-			fmt.Fprintf(&b, "- %s: **%s**", run.kind, run.state)
-			if run.reason != "" {
-				fmt.Fprintf(&b, " (%s)", run.reason)
-			}
-			b.WriteString("\n")
+	line("\n**Side effects**\n")
+	for _, run := range h.effects {
+		reason := ""
+		if run.reason != "" {
+			reason = " (" + run.reason + ")"
 		}
+		line("- %s: **%s**%s", run.kind, run.state, reason)
 	}
-	b.WriteString("\n**History**\n\n| version | what | by | door | at |\n|---|---|---|---|---|\n")
+	line("\n**History**\n\n| version | what | by | door | at |\n|---|---|---|---|---|")
 	for _, t := range h.snap.Transitions {
-		fmt.Fprintf(&b, "| %d | %s | `%s` | %s | %s |\n", t.Version, t.Verb, t.ActorID, t.Door, t.At.Format(time.RFC3339))
+		line("| %d | %s | `%s` | %s | %s |", t.Version, t.Verb, t.ActorID, t.Door, t.At.Format(time.RFC3339))
 	}
 	if len(h.refusals) > 0 {
-		b.WriteString("\n**Refused**\n\n")
-		for _, line := range h.refusals {
-			fmt.Fprintf(&b, "- %s\n", line)
+		line("\n**Refused**\n")
+		for _, refusal := range h.refusals {
+			line("- %s", refusal)
 		}
 	}
-	return b.String()
+	return strings.Join(lines, "\n") + "\n"
 }
