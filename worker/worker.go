@@ -20,10 +20,11 @@ import (
 
 // Options tunes a [Worker].
 type Options struct {
-	// Decisions bounds workflow tasks and projections at once; 0 means 100.
-	Decisions int
-	// SideEffects bounds the side effects at once, per task queue; 0 means 20.
-	SideEffects int
+	// WorkflowTasks bounds the workflow tasks that run at once; 0 means 100.
+	WorkflowTasks int
+	// Activities bounds the activities that run at once, on each task queue; 0
+	// means 100.
+	Activities int
 	// StopTimeout is how long running activities get to end when the worker
 	// stops; 0 means 30 seconds. What does not end in time is tried again by
 	// another worker.
@@ -40,18 +41,18 @@ type Worker struct {
 
 // New makes a worker; it polls nothing before [Worker.Start].
 func New(c client.Client, acts *activities.Activities, o Options) *Worker {
-	if o.Decisions == 0 {
-		o.Decisions = 100
+	if o.WorkflowTasks == 0 {
+		o.WorkflowTasks = 100
 	}
-	if o.SideEffects == 0 {
-		o.SideEffects = 20
+	if o.Activities == 0 {
+		o.Activities = 100
 	}
 	if o.StopTimeout == 0 {
 		o.StopTimeout = 30 * time.Second
 	}
 	decisions := worker.New(c, workflows.TaskQueue, worker.Options{
-		MaxConcurrentWorkflowTaskExecutionSize: o.Decisions,
-		MaxConcurrentActivityExecutionSize:     o.Decisions,
+		MaxConcurrentWorkflowTaskExecutionSize: o.WorkflowTasks,
+		MaxConcurrentActivityExecutionSize:     o.Activities,
 		// More pollers as the load grows: the default of two makes claims
 		// queue up behind each other.
 		WorkflowTaskPollerBehavior: autoscaling(4),
@@ -69,7 +70,7 @@ func New(c client.Client, acts *activities.Activities, o Options) *Worker {
 
 	psa := worker.New(c, workflows.TaskQueuePSA, worker.Options{
 		DisableWorkflowWorker:              true,
-		MaxConcurrentActivityExecutionSize: o.SideEffects,
+		MaxConcurrentActivityExecutionSize: o.Activities,
 		ActivityTaskPollerBehavior:         autoscaling(2),
 		WorkerStopTimeout:                  o.StopTimeout,
 		OnFatalError:                       o.OnFatal,

@@ -103,10 +103,11 @@ func (s *Store) HandoffHead(ctx context.Context, sessionID, handoffID uuid.UUID)
 
 // SessionHandoffs lists the handoffs of a session, newest first.
 func (s *Store) SessionHandoffs(ctx context.Context, sessionID uuid.UUID, p models.Page) ([]models.HandoffView, string, error) {
-	acct, err := account(ctx)
+	session, err := s.Session(ctx, sessionID)
 	if err != nil {
 		return nil, "", err
 	}
+	acct := session.AccountID
 	const kind = "history"
 	after, err := decodeCursor[byCreation](kind, p.Cursor)
 	if err != nil {

@@ -6,6 +6,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -27,9 +28,10 @@ import (
 
 // Store reads and writes Baton's records. It is safe for concurrent use.
 type Store struct {
-	db   *gorm.DB
-	pool *pgxpool.Pool
-	wake func()
+	db    *gorm.DB
+	sqlDB *sql.DB // gorm's view of pool
+	pool  *pgxpool.Pool
+	wake  func()
 }
 
 // Options tunes a [Store]. Zero values are sensible.
@@ -63,7 +65,8 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the connection pool: %w", err)
 	}
-	db, err := gorm.Open(postgres.New(postgres.Config{Conn: stdlib.OpenDBFromPool(pool)}), &gorm.Config{
+	sqlDB := stdlib.OpenDBFromPool(pool)
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: sqlDB}), &gorm.Config{
 		TranslateError:         true,
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
@@ -71,6 +74,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 		NowFunc:                now,
 	})
 	if err != nil {
+		_ = sqlDB.Close()
 		pool.Close()
 		return nil, fmt.Errorf("preparing gorm: %w", err)
 	}
@@ -78,11 +82,14 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if wake == nil {
 		wake = func() {}
 	}
-	return &Store{db: db, pool: pool, wake: wake}, nil
+	return &Store{db: db, sqlDB: sqlDB, pool: pool, wake: wake}, nil
 }
 
 // Close ends all connections. It waits for those in use.
-func (s *Store) Close() { s.pool.Close() }
+func (s *Store) Close() {
+	_ = s.sqlDB.Close()
+	s.pool.Close()
+}
 
 // Ping reports whether the database answers and its schema is there.
 func (s *Store) Ping(ctx context.Context) error {

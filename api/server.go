@@ -1,0 +1,174 @@
+package api
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/baton-handoff/baton/api/gen"
+	"github.com/baton-handoff/baton/models"
+)
+
+// Options is what a [Server] needs. Auth, Handoffs, Records, Feed and Logger
+// have to be set; everything else has a default.
+type Options struct {
+	Auth     Authenticator
+	Handoffs Handoffs
+	Records  Records
+	Feed     Feed
+	// Checks are what /readyz asks.
+	Checks []Check
+	Logger *slog.Logger
+	// Version of the server, which /healthz tells.
+	Version string
+
+	// AllowedOrigins are the origins, such as https://app.example.com, whose
+	// scripts may call the API with credentials. None by default; there is no
+	// way to allow all.
+	AllowedOrigins []string
+	// TemporalUIURL and Namespace make links to workflows; without a URL there
+	// are none.
+	TemporalUIURL string
+	Namespace     string
+
+	// MaxBody bounds a request's body, in bytes; 256 KiB by default.
+	MaxBody int64
+	// RequestTimeout bounds everything but the stream; 10 s by default.
+	RequestTimeout time.Duration
+
+	// StreamKeepalive is how long a stream may be silent; 25 s by default.
+	StreamKeepalive time.Duration
+	// StreamWriteTimeout bounds every write to a stream; 10 s by default.
+	StreamWriteTimeout time.Duration
+	// ReauthEvery is about how often a stream asks whether its reader may still
+	// read; 30 s by default.
+	ReauthEvery time.Duration
+	// MaxStreams bounds the streams that are open at a time; 0 is no bound.
+	MaxStreams int
+
+	// Metrics answers /metrics; without it that is a 404.
+	Metrics http.Handler
+	// Observe is told of every request when it has ended. Route is the pattern,
+	// such as /api/v1/ai-sessions/:id, and empty when none fits. The duration of
+	// a stream is how long it was open.
+	Observe func(route, method string, status int, took time.Duration)
+	// Fallback answers GET and HEAD outside /api/ where the API has nothing: the
+	// console. Without it that is a 404.
+	Fallback http.Handler
+}
+
+// Server serves the API.
+type Server struct {
+	o       Options
+	spec    *spec
+	engine  *gin.Engine
+	streams streams
+}
+
+// New builds a server. It fails when an option is missing or wrong.
+func New(o Options) (*Server, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	sp, err := loadSpec()
+	if err != nil {
+		return nil, err
+	}
+	gin.SetMode(gin.ReleaseMode) // or gin prints its routes
+	s := &Server{o: o, spec: sp, engine: gin.New(), streams: streams{most: o.MaxStreams}}
+	s.routes()
+	return s, s.complete()
+}
+
+func (o Options) complete() (Options, error) {
+	if o.Auth == nil || o.Handoffs == nil || o.Records == nil || o.Feed == nil || o.Logger == nil {
+		return o, errors.New("api: Auth, Handoffs, Records, Feed and Logger have to be set")
+	}
+	for _, origin := range o.AllowedOrigins {
+		if !validOrigin(origin) {
+			return o, fmt.Errorf("api: allowed origin %q is not of the form https://app.example.com", origin)
+		}
+	}
+	o.MaxBody = cmp.Or(o.MaxBody, 256<<10)
+	o.RequestTimeout = cmp.Or(o.RequestTimeout, 10*time.Second)
+	o.StreamKeepalive = cmp.Or(o.StreamKeepalive, 25*time.Second)
+	o.StreamWriteTimeout = cmp.Or(o.StreamWriteTimeout, 10*time.Second)
+	o.ReauthEvery = cmp.Or(o.ReauthEvery, 30*time.Second)
+	return o, nil
+}
+
+func (s *Server) routes() {
+	e := s.engine
+	e.ContextWithFallback = true // or handlers would miss the request's deadline
+	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false // a redirected POST loses its body
+	_ = e.SetTrustedProxies(nil)    // cannot fail without proxies
+	e.Use(s.observe, s.headers)
+	e.NoRoute(s.noRoute)
+	e.NoMethod(func(c *gin.Context) {
+		s.fail(c, models.Errorf(codeMethodNotAllowed, "%s is not possible here; %s is.", c.Request.Method, c.Writer.Header().Get("Allow")))
+	})
+
+	described := e.Group("/", s.admit, s.validate)
+	gen.RegisterHandlersWithOptions(described,
+		gen.NewStrictHandlerWithOptions(handlers{s}, nil, gen.StrictGinServerOptions{
+			RequestErrorHandlerFunc:  s.fail,
+			HandlerErrorFunc:         s.fail,
+			ResponseErrorHandlerFunc: s.fail,
+		}),
+		gen.GinServerOptions{BaseURL: "", Middlewares: nil, ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, err) }})
+	described.GET("/api/v1/ai-sessions/escalations/stream", s.stream)
+	described.GET("/metrics", s.metrics)
+	described.GET("/openapi.json", s.openAPI)
+	s.docs(e)
+}
+
+// complete fails when the routes and the description do not name the same
+// operations.
+func (s *Server) complete() error {
+	served := map[route]bool{}
+	for _, r := range s.engine.Routes() {
+		served[route{r.Method, r.Path}] = true
+	}
+	for r, op := range s.spec.operations {
+		if !served[r] {
+			return fmt.Errorf("api: %s is described and not served", op.id)
+		}
+	}
+	return nil
+}
+
+// operation is the description of what c calls, nil when it is outside the
+// description.
+func (s *Server) operation(c *gin.Context) *operation {
+	return s.spec.operations[route{c.Request.Method, c.FullPath()}]
+}
+
+// Handle serves something beside the description, such as a development tool
+// or a webhook: public as far as this package is concerned. It has to be
+// called before the server serves.
+func (s *Server) Handle(method, path string, h http.Handler) {
+	s.engine.Handle(method, path, gin.WrapH(h))
+}
+
+// ServeHTTP serves one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.engine.ServeHTTP(w, r)
+}
+
+func (s *Server) noRoute(c *gin.Context) {
+	reads := c.Request.Method == http.MethodGet || c.Request.Method == http.MethodHead
+	if s.o.Fallback != nil && reads && !strings.HasPrefix(c.Request.URL.Path, "/api/") {
+		c.Status(http.StatusOK) // gin has set 404 already
+		s.o.Fallback.ServeHTTP(c.Writer, c.Request)
+		return
+	}
+	s.fail(c, models.Errorf(models.CodeNotFound, "There is nothing at this address."))
+}

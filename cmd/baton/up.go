@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/client"
+
+	"github.com/baton-handoff/baton/api"
+	"github.com/baton-handoff/baton/demo"
+	"github.com/baton-handoff/baton/internal/app"
+	"github.com/baton-handoff/baton/internal/auth"
+	"github.com/baton-handoff/baton/internal/config"
+	"github.com/baton-handoff/baton/internal/devstack"
+	"github.com/baton-handoff/baton/internal/store"
+	"github.com/baton-handoff/baton/models"
+)
+
+type upCmd struct {
+	Listen       string `default:"127.0.0.1:8080" env:"BATON_LISTEN" help:"Address of the API."`
+	UIPort       int    `name:"ui-port" default:"8233" help:"Port of the Temporal UI."`
+	TemporalPort int    `default:"7233" help:"Port of the Temporal server."`
+	PostgresPort int    `default:"0" help:"Port of PostgreSQL; 0 is a free one."`
+	Dir          string `default:".baton" help:"Where data and logs are kept."`
+}
+
+func (upCmd) Help() string {
+	return `Uses DATABASE_URL and TEMPORAL_ADDRESS where they are set; otherwise starts a
+private PostgreSQL and a Temporal dev server with its UI. Ctrl-C stops all of it.
+Example:
+  baton up
+  baton up --listen 127.0.0.1:9000 --ui-port 9233 --temporal-port 9234`
+}
+
+func (c upCmd) Run(ctx context.Context) error {
+	began := time.Now()
+	if err := free(ctx, c.Listen, "BATON_LISTEN or --listen"); err != nil {
+		return err
+	}
+	stack, err := devstack.Start(ctx, devstack.Options{
+		Dir: c.Dir, Persistent: true, Logf: progress,
+		TemporalPort: c.TemporalPort, UIPort: c.UIPort, PostgresPort: c.PostgresPort,
+		SkipPostgres: os.Getenv("DATABASE_URL") != "",
+		SkipTemporal: os.Getenv("TEMPORAL_ADDRESS") != "",
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		progress("stopping …")
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		if err := stack.Stop(stopping); err != nil {
+			progress("%v", err)
+		}
+	}()
+
+	signer, cfg, err := c.config(stack)
+	if err != nil {
+		return err
+	}
+	temporal, err := config.TemporalOptions(os.Environ())
+	if err != nil {
+		return err
+	}
+	if stack.TemporalAddress != "" {
+		temporal = client.Options{HostPort: stack.TemporalAddress}
+	}
+	if _, err := store.Migrate(ctx, cfg.DatabaseURL.Reveal()); err != nil {
+		return err
+	}
+	if err := registerAttributes(ctx, temporal); err != nil {
+		return err
+	}
+	a, err := app.New(ctx, app.Options{
+		Config: cfg, Temporal: temporal, API: true, Worker: true, Logger: logger(cfg), Version: version,
+		Routes: func(a *app.App, s *api.Server) {
+			s.Handle(http.MethodPost, "/api/v1/dev/token", devToken{a.Store, signer})
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if err := seed(ctx, a.Store); err != nil {
+		return fmt.Errorf("seeding the demo account: %w", err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case err := <-stack.Failed():
+			cancel(err)
+		case <-ctx.Done():
+		}
+	}()
+	greet := func() { c.greet(cfg, stack, temporal.HostPort, time.Since(began)) }
+	if err := runApp(ctx, a, cfg, greet); err != nil {
+		return err
+	}
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// free refuses early, and in one line, an address that something else uses.
+func free(ctx context.Context, address, setting string) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s (%s): %w", address, setting, err)
+	}
+	return l.Close()
+}
+
+// config is the configuration of the demo: what the environment says, with the
+// stack's addresses and a secret made for this run.
+func (c upCmd) config(stack *devstack.Stack) (auth.DevSigner, config.Config, error) {
+	const issuer, audience = "baton-up", "baton"
+	secret := rand.Text() + rand.Text()
+	environ := []string{
+		"BATON_LISTEN=" + c.Listen, "BATON_AUTH_HS256_SECRET=" + secret,
+		"BATON_AUTH_ISSUER=" + issuer, "BATON_AUTH_AUDIENCE=" + audience,
+	}
+	if stack.DatabaseURL != "" {
+		environ = append(environ, "DATABASE_URL="+stack.DatabaseURL)
+	}
+	if stack.TemporalUIURL != "" {
+		environ = append(environ, "BATON_TEMPORAL_UI_URL="+stack.TemporalUIURL)
+	}
+	// A terminal is for people; what they set themselves wins.
+	environ = append([]string{"BATON_LOG_FORMAT=text", "BATON_LOG_LEVEL=warn", "BATON_DRAIN=0s"}, append(os.Environ(), environ...)...)
+	cfg, err := config.Load(environ)
+	return auth.NewDevSigner([]byte(secret), issuer, audience), cfg, err
+}
+
+func (c upCmd) greet(cfg config.Config, stack *devstack.Stack, temporal string, took time.Duration) {
+	base := "http://" + cfg.Listen
+	lines := []string{
+		"", fmt.Sprintf("Baton is up after %.1f s. Ctrl-C stops it.", took.Seconds()), "",
+		"  API reference  " + base + "/docs",
+		"  API            " + base + "/api/v1",
+	}
+	if stack.TemporalUIURL != "" {
+		lines = append(lines, "  Temporal UI    "+stack.TemporalUIURL)
+	}
+	lines = append(lines,
+		"  Temporal       "+temporal,
+		"  data and logs  "+stack.Dir, "",
+		"In a second terminal:", "",
+		"  make demo                          the story: escalate, appear live, race, resolve",
+		"  bin/baton tail --as "+demo.Ana+"    the live feed",
+		"  bin/baton queue --as "+demo.Ben+"   the queue", "")
+	_, _ = fmt.Fprintln(os.Stdout, strings.Join(lines, "\n"))
+}
+
+// The demo accounts have ids of their own, so that they are seeded once.
+var (
+	demoAccount  = uuid.MustParse("d0000000-0000-4000-8000-000000000001")
+	demoTeam     = uuid.MustParse("d0000000-0000-4000-8000-000000000002")
+	otherAccount = uuid.MustParse("d0000000-0000-4000-8000-000000000003")
+)
+
+func seed(ctx context.Context, s *store.Store) error {
+	for _, a := range []models.Account{{ID: demoAccount, Name: "Demo MSP"}, {ID: otherAccount, Name: "Other MSP"}} {
+		if err := s.EnsureAccount(ctx, a); err != nil {
+			return err
+		}
+	}
+	if err := s.EnsureTeam(ctx, models.Team{AccountID: demoAccount, ID: demoTeam, Name: "Service desk"}); err != nil {
+		return err
+	}
+	for i, u := range []models.User{
+		{Email: demo.Junior, Name: "Sam Okoro", Role: models.RoleEngineer},
+		{Email: demo.Ana, Name: "Ana Costa", Role: models.RoleEngineer},
+		{Email: demo.Ben, Name: "Ben Fischer", Role: models.RoleEngineer},
+		{Email: demo.Viewer, Name: "Vic Lind", Role: models.RoleViewer},
+		{Email: demo.Admin, Name: "Ada Nowak", Role: models.RoleAdmin},
+		{Email: demo.Owner, Name: "Olga Petrova", Role: models.RoleOwner},
+		{Email: demo.Outsider, Name: "Eve Moreau", Role: models.RoleEngineer, AccountID: otherAccount},
+	} {
+		if u.AccountID == uuid.Nil {
+			u.AccountID, u.TeamID = demoAccount, &demoTeam
+		}
+		u.ID = uuid.MustParse("d0000000-0000-4000-8000-00000000010" + strconv.Itoa(i))
+		subject := u.Email
+		u.Subject = &subject
+		if _, err := s.ProvisionUser(ctx, u); err != nil && models.CodeOf(err) != models.CodeConflict {
+			return err
+		}
+	}
+	return nil
+}
+
+// devToken hands a token to anybody who asks for a person of the demo. It
+// exists only in `baton up`.
+type devToken struct {
+	users  *store.Store
+	signer auth.DevSigner
+}
+
+func (d devToken) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	refuse := func(status int, detail string) {
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(map[string]any{"status": status, "title": http.StatusText(status), "detail": detail})
+	}
+	var body struct {
+		Email string `json:"email"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&body); err != nil || body.Email == "" {
+		refuse(http.StatusBadRequest, `Send {"email": "sam@demo.test"}.`)
+		return
+	}
+	user, err := d.users.UserByEmail(r.Context(), body.Email)
+	if err != nil || user.AccountID != demoAccount && user.AccountID != otherAccount {
+		refuse(http.StatusNotFound, "Nobody of the demo has this address; try sam@demo.test or ana@demo.test.")
+		return
+	}
+	token, err := d.signer.Sign(*user.Subject, user.Email, user.Name, 24*time.Hour)
+	if err != nil {
+		refuse(http.StatusInternalServerError, "The token could not be signed.")
+		return
+	}
+	_ = json.NewEncoder(w).Encode(map[string]string{"token": token})
+}

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/baton-handoff/baton/api/client"
+	"github.com/baton-handoff/baton/demo"
+	"github.com/baton-handoff/baton/internal/importer"
+	"github.com/baton-handoff/baton/internal/remote"
+	"github.com/baton-handoff/baton/models"
+)
+
+// target is where client commands go, and as whom.
+type target struct {
+	URL   string `default:"http://127.0.0.1:8080" env:"BATON_URL" help:"Address of Baton."`
+	Token string `env:"BATON_TOKEN" help:"Bearer token."`
+	As    string `placeholder:"EMAIL" help:"Act as a person of the demo account instead, like ana@demo.test."`
+}
+
+func (t target) connect(ctx context.Context) (*remote.Client, error) {
+	switch {
+	case t.As != "":
+		return remote.DevClient(ctx, t.URL, t.As)
+	case t.Token != "":
+		return remote.New(t.URL, t.Token)
+	}
+	return nil, errors.New("who are you? Set BATON_TOKEN or --token, or use --as EMAIL against a `baton up`")
+}
+
+type demoCmd struct {
+	URL string `default:"http://127.0.0.1:8080" env:"BATON_URL" help:"Address of a running 'baton up'."`
+}
+
+func (demoCmd) Help() string {
+	return "Example:\n  baton up          # in one terminal\n  baton demo        # in another"
+}
+
+func (c demoCmd) Run(ctx context.Context) error { return demo.Tell(ctx, c.URL, os.Stdout) }
+
+type tailCmd struct {
+	target
+	LastEventID string `name:"last-event-id" placeholder:"ID" help:"Replay what came after this event first."`
+}
+
+func (tailCmd) Help() string { return "Example:\n  baton tail --as ana@demo.test" }
+
+func (c tailCmd) Run(ctx context.Context) error {
+	b, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	lost := func(err error, wait time.Duration) {
+		_, _ = fmt.Fprintf(os.Stderr, "connection lost (%v); trying again in %s\n", err, wait.Round(100*time.Millisecond))
+	}
+	return b.Follow(ctx, c.LastEventID, lost, func(e remote.Event) error {
+		switch e.Type {
+		case remote.Ready:
+			_, _ = fmt.Fprintln(os.Stderr, "connected; waiting for events (Ctrl-C ends)")
+		case models.EventResync:
+			_, err := fmt.Fprintf(os.Stdout, "%s  resync: events are missing here; look at the queue anew\n", e.ID)
+			return err
+		default:
+			_, err := fmt.Fprintf(os.Stdout, "%s  %s  %-19s %-8s %-8s  %s: %s%s\n", e.ID, e.Data.At.Local().Format(time.TimeOnly),
+				strings.TrimPrefix(string(e.Type), "handoff_"), e.Data.Priority, e.Data.HandoffID.String()[:8], e.Data.ClientName, e.Data.Title, aside(e))
+			return err
+		}
+		return nil
+	})
+}
+
+// aside says what else is worth knowing about an event.
+func aside(e remote.Event) string {
+	switch {
+	case e.Data.Effect != nil:
+		return fmt.Sprintf(" (%s %s)", e.Data.Effect.Kind, e.Data.Effect.State)
+	case e.Data.ActorName != nil:
+		return fmt.Sprintf(" (by %s)", *e.Data.ActorName)
+	}
+	return ""
+}
+
+type queueCmd struct {
+	target
+	Mine     bool   `help:"Only what you hold, and what waits addressed to you."`
+	Status   string `enum:"queued,claimed," default:"" help:"queued (the default) or claimed."`
+	Intent   string `enum:"park,escalate," default:"" help:"park or escalate."`
+	Priority string `enum:"low,normal,high,critical," default:"" help:"low, normal, high or critical."`
+	Search   string `short:"q" help:"Text in title, client, problem or ticket."`
+	Limit    int    `default:"50" help:"The most rows to show."`
+}
+
+func (queueCmd) Help() string {
+	return "Example:\n  baton queue --as ana@demo.test --priority critical"
+}
+
+func (c queueCmd) Run(ctx context.Context) error {
+	b, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	params := client.ListQueueParams{
+		Status: optional[client.OpenStatus](c.Status), Intent: optional[client.Intent](c.Intent),
+		Priority: optional[client.Priority](c.Priority), Q: optional[client.Search](c.Search),
+	}
+	if c.Mine {
+		params.Mine = &c.Mine
+	}
+	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(out, "HANDOFF\tPRIORITY\tINTENT\tWAITING\tFROM\tFOR\tCLIENT\tTITLE")
+	rows := 0
+	err = b.Queue(ctx, params, func(h client.Handoff) bool {
+		holder := deref(h.TargetUserName)
+		if h.ClaimedByName != nil {
+			holder = "held by " + *h.ClaimedByName
+		}
+		_, _ = fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", h.ID, h.Priority, h.Intent,
+			time.Since(h.CreatedAt).Round(time.Second), deref(h.HandedOffByName), holder, h.Session.ClientName, h.Session.Title)
+		rows++
+		return rows < c.Limit
+	})
+	if err != nil {
+		return err
+	}
+	if rows == 0 {
+		_, err = fmt.Fprintln(os.Stdout, "Nothing waits for you.")
+		return err
+	}
+	return out.Flush()
+}
+
+func optional[T ~string](s string) *T {
+	if s == "" {
+		return nil
+	}
+	v := T(s)
+	return &v
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+type handoffCmd struct {
+	target
+	Session  uuid.UUID  `arg:"" help:"Id of your session."`
+	Notes    string     `required:"" help:"What the next engineer has to know, and what you ask of them."`
+	Intent   string     `enum:"park,escalate" default:"escalate" help:"park or escalate."`
+	Priority string     `enum:"low,normal,high,critical" default:"normal" help:"low, normal, high or critical."`
+	To       *uuid.UUID `placeholder:"USER" help:"Id of the colleague it is meant for."`
+	Key      string     `help:"Idempotency-Key, to repeat a request safely."`
+}
+
+func (handoffCmd) Help() string {
+	return "Example:\n  baton handoff 0198b2c4-… --priority high --notes 'VPN is down for the whole site, please take the firewall'"
+}
+
+func (c handoffCmd) Run(ctx context.Context) error {
+	b, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	if c.Key == "" {
+		c.Key = uuid.NewString()
+	}
+	h, err := b.HandOff(ctx, c.Key, c.Session, client.NewHandoff{
+		Intent: client.Intent(c.Intent), EngineerNotes: c.Notes,
+		Priority: optional[client.Priority](c.Priority), TargetUserID: c.To,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(os.Stdout, "%s is in the queue, %s priority.\n", h.ID, h.Priority)
+	return err
+}
+
+type claimCmd struct {
+	target
+	Handoff string `arg:"" help:"Id of the handoff, or the beginning of it."`
+}
+
+func (claimCmd) Help() string { return "Example:\n  baton claim 0198b2c4 --as ana@demo.test" }
+
+func (c claimCmd) Run(ctx context.Context) error {
+	b, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	var found []client.Handoff
+	for _, status := range []client.OpenStatus{client.OpenStatusQueued, client.OpenStatusClaimed} {
+		err := b.Queue(ctx, client.ListQueueParams{Status: &status}, func(h client.Handoff) bool {
+			if strings.HasPrefix(h.ID.String(), c.Handoff) {
+				found = append(found, h)
+			}
+			return true
+		})
+		if err != nil {
+			return err
+		}
+	}
+	switch len(found) {
+	case 0:
+		return fmt.Errorf("no open handoff of your queue begins with %q; see `baton queue`", c.Handoff)
+	case 1:
+	default:
+		return fmt.Errorf("%d handoffs begin with %q; write more of the id", len(found), c.Handoff)
+	}
+	h, err := b.Claim(ctx, found[0].SessionID, found[0].ID)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(os.Stdout, "You have it: %s, %s.\n", h.Session.ClientName, h.Session.Title)
+	return err
+}
+
+type importCmd struct {
+	target
+	File string `arg:"" type:"existingfile" help:"JSON Lines: {key, title, client_name, problem, psa_ticket, steps[]} each."`
+}
+
+func (importCmd) Help() string {
+	return "Bad lines are reported and left out; running it again changes nothing.\nExample:\n  baton import sessions.jsonl --as sam@demo.test"
+}
+
+func (c importCmd) Run(ctx context.Context) error {
+	b, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := b.Me(ctx); err != nil {
+		return err // better now than once per line
+	}
+	text, err := os.ReadFile(c.File)
+	if err != nil {
+		return err
+	}
+	bar := progressbar.NewOptions(len(text), progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription("importing"),
+		progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish(), progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))))
+	kept, left := 0, 0
+	bad := func(line importer.BadLine) {
+		left++
+		_ = bar.Clear()
+		_, _ = fmt.Fprintf(os.Stderr, "line %d %s\n", line.Number, line.Reason)
+	}
+	var stop error
+	err = importer.Read(bytes.NewReader(text), func(number, size int, s importer.Session) {
+		if stop != nil {
+			return
+		}
+		_, err := importer.Store(ctx, b, "import:", s)
+		var refusal *remote.Refusal
+		switch {
+		case err == nil:
+			kept++
+		case errors.As(err, &refusal) && !refusal.Temporary():
+			bad(importer.BadLine{Number: number, Reason: err.Error()})
+		default:
+			stop = fmt.Errorf("line %d: %w; run the same import again to go on", number, err)
+		}
+		_ = bar.Add(size)
+	}, bad)
+	_ = bar.Finish()
+	if err = errors.Join(err, stop); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(os.Stdout, "%d sessions are there, %d lines were left out.\n", kept, left); err != nil {
+		return err
+	}
+	if left > 0 {
+		return exitCode(2)
+	}
+	return nil
+}

@@ -1,0 +1,275 @@
+// Package app puts Baton together and runs it: the API, the worker, or both in
+// one process. Tests start the same thing.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"go.temporal.io/sdk/client"
+
+	"github.com/baton-handoff/baton/activities"
+	"github.com/baton-handoff/baton/api"
+	"github.com/baton-handoff/baton/internal/auth"
+	"github.com/baton-handoff/baton/internal/config"
+	"github.com/baton-handoff/baton/internal/engine"
+	"github.com/baton-handoff/baton/internal/feed"
+	"github.com/baton-handoff/baton/internal/store"
+	"github.com/baton-handoff/baton/internal/telemetry"
+	"github.com/baton-handoff/baton/worker"
+)
+
+// Options says what to run.
+type Options struct {
+	Config config.Config
+	// Temporal is how to reach Temporal; see [config.Temporal].
+	Temporal client.Options
+	// API and Worker choose what this process does; at least one of them.
+	API, Worker bool
+	Logger      *slog.Logger
+	Version     string
+	// Routes may add handlers that are not part of the public API.
+	Routes func(*App, *api.Server)
+}
+
+// App is a running Baton.
+type App struct {
+	Store  *store.Store
+	Engine *engine.Engine
+	// Addr is where the API listens, once started.
+	Addr string
+
+	o        Options
+	log      *slog.Logger
+	temporal client.Client
+	metrics  *telemetry.Metrics
+	hub      *feed.Hub
+	server   *api.Server
+	http     *http.Server
+	worker   *worker.Worker
+	failed   chan error
+
+	// undo ends what was started, the last first.
+	undo []func(context.Context)
+	stop sync.Once
+}
+
+// New puts an app together. Nothing connects or listens before Start, so it
+// works while PostgreSQL and Temporal are down.
+func New(ctx context.Context, o Options) (_ *App, err error) {
+	if !o.API && !o.Worker {
+		return nil, errors.New("app: neither API nor worker to run")
+	}
+	a := &App{o: o, log: o.Logger, failed: make(chan error, 4)}
+	defer func() {
+		if err != nil {
+			a.Stop(context.WithoutCancel(ctx))
+		}
+	}()
+
+	notifier := feed.NewNotifier(func(ctx context.Context) error { return a.Store.Notify(ctx) }, 10*time.Millisecond, o.Logger)
+	a.Store, err = store.Open(ctx, o.Config.DatabaseURL.Reveal(), store.Options{
+		MaxConns: int32(o.Config.DBMaxConns),
+		Wake: func() {
+			notifier.Wake()
+			if a.hub != nil {
+				a.hub.Wake() // this process need not wait for the NOTIFY
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.defers(func(context.Context) { a.Store.Close() })
+	notifier.Start()
+	a.defers(func(context.Context) { notifier.Stop() })
+
+	if a.metrics, err = telemetry.NewMetrics(o.Version, o.Logger); err != nil {
+		return nil, err
+	}
+	o.Temporal.MetricsHandler = a.metrics.TemporalHandler()
+	o.Temporal.Logger = telemetry.TemporalLogger(o.Logger)
+	if a.temporal, err = engine.Dial(o.Temporal); err != nil {
+		return nil, err
+	}
+	a.defers(func(context.Context) { a.temporal.Close() })
+	a.Engine = engine.New(a.temporal, a.Store, o.Logger, 0)
+
+	if o.Worker {
+		a.newWorker()
+	}
+	if o.API {
+		if err := a.newAPI(); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+func (a *App) defers(undo func(context.Context)) { a.undo = append(a.undo, undo) }
+
+func (a *App) newWorker() {
+	cfg := a.o.Config
+	acts := activities.New(a.Store, activities.Maintenance{Records: a.Store, Workflows: a.Engine, KeepFeed: cfg.FeedRetention}, a.log)
+	a.worker = worker.New(a.temporal, acts, worker.Options{
+		WorkflowTasks: cfg.WorkerWorkflowTasks, Activities: cfg.WorkerActivities, OnFatal: a.fail,
+	})
+}
+
+func (a *App) newAPI() error {
+	cfg := a.o.Config
+	verifier, err := auth.NewVerifier(auth.Config{
+		HS256Secret: []byte(cfg.AuthHS256Secret.Reveal()), JWKSURL: cfg.AuthJWKSURL, Algorithms: cfg.AuthAlgorithms,
+		Issuer: cfg.AuthIssuer, Audience: cfg.AuthAudience,
+		AccountClaim: cfg.AuthAccountClaim, RoleClaim: cfg.AuthRoleClaim, NameClaim: cfg.AuthNameClaim,
+		Logger: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	listen := func(ctx context.Context, wake func()) error {
+		return feed.Listen(ctx, func(ctx context.Context) (*pgx.Conn, error) { return a.Store.Listener(ctx) }, store.FeedChannel, wake)
+	}
+	a.hub = feed.NewHub(a.Store, listen, feed.Options{Logger: a.log, Observer: a.metrics})
+	namespace := a.o.Temporal.Namespace
+	if namespace == "" {
+		namespace = client.DefaultNamespace
+	}
+	a.server, err = api.New(api.Options{
+		Auth:     auth.NewAuthenticator(verifier, a.Store, auth.Options{CacheFor: cfg.AuthCache, Provision: cfg.AuthProvision, Observer: a.metrics}),
+		Handoffs: a.Engine,
+		Records:  a.Store,
+		Feed:     subscriber{a.hub},
+		Checks: []api.Check{
+			{Name: "postgres", Probe: a.Store.Ping},
+			{Name: "temporal", Probe: a.Engine.Ping},
+		},
+		Logger: a.log, Version: a.o.Version,
+		AllowedOrigins: cfg.AllowedOrigins, TemporalUIURL: cfg.TemporalUIURL, Namespace: namespace,
+		RequestTimeout: cfg.RequestTimeout, MaxStreams: cfg.MaxStreams,
+		Metrics: a.metrics.Handler(),
+		Observe: func(route, method string, status int, took time.Duration) {
+			a.metrics.HTTPRequest(method, route, status, took)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if a.o.Routes != nil {
+		a.o.Routes(a, a.server)
+	}
+	a.http = &http.Server{
+		Handler:           a.server,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+	}
+	return nil
+}
+
+// subscriber makes the hub's concrete subscription the API's.
+type subscriber struct{ hub *feed.Hub }
+
+func (s subscriber) Subscribe(ctx context.Context, account uuid.UUID, lastEventID string) (api.Subscription, error) {
+	sub, err := s.hub.Subscribe(ctx, account, lastEventID)
+	if err != nil {
+		return nil, err
+	}
+	return sub, nil
+}
+
+// Start begins to serve and to work, and returns when it does. A worker waits
+// for Temporal as long as ctx lasts; the API starts without it and says so in
+// its readiness.
+func (a *App) Start(ctx context.Context) error {
+	// The worker first, so that it is stopped last: requests that are still
+	// under way when the API stops need it.
+	if a.worker != nil {
+		if err := a.work(ctx); err != nil {
+			return err
+		}
+	}
+	if a.hub != nil {
+		a.hub.Start()
+		a.defers(func(context.Context) { a.hub.Stop() })
+		return a.serve(ctx)
+	}
+	return nil
+}
+
+func (a *App) serve(ctx context.Context) error {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", a.o.Config.Listen)
+	if err != nil {
+		return fmt.Errorf("listening on %s (BATON_LISTEN): %w", a.o.Config.Listen, err)
+	}
+	a.Addr = listener.Addr().String()
+	go func() {
+		if err := a.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			a.fail(fmt.Errorf("serving: %w", err))
+		}
+	}()
+	a.defers(func(ctx context.Context) {
+		if err := a.server.Drain(ctx, a.o.Config.Drain); err != nil {
+			a.log.Warn("not every stream ended in time", "error", err)
+		}
+		if err := a.http.Shutdown(ctx); err != nil {
+			_ = a.http.Close()
+		}
+	})
+	a.log.Info("the API listens", "address", a.Addr)
+	return nil
+}
+
+// work starts the worker as soon as Temporal answers.
+func (a *App) work(ctx context.Context) error {
+	for {
+		err := a.worker.Start()
+		if err == nil {
+			break
+		}
+		a.log.Warn("the worker waits for Temporal", "error", err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Second):
+		}
+	}
+	a.defers(func(context.Context) { a.worker.Stop() })
+	a.log.Info("the worker works")
+	if err := worker.ScheduleMaintenance(ctx, a.temporal); err != nil {
+		a.log.Warn("housekeeping is not scheduled by this worker", "error", err)
+	}
+	return nil
+}
+
+func (a *App) fail(err error) {
+	select {
+	case a.failed <- err:
+	default:
+	}
+}
+
+// Failed hears of an error that the app cannot go on with. It still has to be
+// stopped then.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// Stop ends everything, the last that was started first: streams in a spread,
+// requests and activities that are under way with the time that ctx leaves
+// them. It may be called more than once.
+func (a *App) Stop(ctx context.Context) {
+	a.stop.Do(func() {
+		for i := len(a.undo) - 1; i >= 0; i-- {
+			a.undo[i](ctx)
+		}
+	})
+}

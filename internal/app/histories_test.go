@@ -1,0 +1,94 @@
+package app_test
+
+import (
+	"flag"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/temporalproto"
+
+	apiclient "github.com/baton-handoff/baton/api/client"
+	"github.com/baton-handoff/baton/models"
+	"github.com/baton-handoff/baton/workflows"
+)
+
+var record = flag.Bool("record", false, "write the histories that workflows' replay test replays")
+
+// TestRecordHistories lives the main stories on a real server. With -record it
+// writes their histories into workflows/testdata, where every later version of
+// the workflow has to replay them.
+func TestRecordHistories(t *testing.T) {
+	t.Parallel()
+	b := newBaton(t)
+	b.worker()
+	base := b.api()
+	ask := func(u models.User, h *apiclient.Handoff, verb string, body any) {
+		t.Helper()
+		status, answer := b.call(u, http.MethodPost, handoffURL(base, h)+"/"+verb, body)
+		require.Equal(t, http.StatusOK, status, "%s: %v", verb, answer)
+	}
+	signal := func(h *apiclient.Handoff, u models.User) {
+		t.Helper()
+		require.NoError(t, b.temporal.SignalWorkflow(t.Context(), workflows.WorkflowID(h.AccountID, h.SessionID), "",
+			workflows.SignalClaim, workflows.ClaimSignal{HandoffID: h.ID, UserID: u.ID}))
+	}
+	documented := func(h *apiclient.Handoff) {
+		t.Helper()
+		eventually(t, "documented", func() bool {
+			return b.sql(`SELECT count(*) FROM handoff_effects WHERE handoff_id = $1 AND state = 'done'`, h.ID) == 1
+		})
+	}
+	claimed := func(h *apiclient.Handoff) {
+		t.Helper()
+		eventually(t, "claimed", func() bool {
+			return b.sql(`SELECT count(*) FROM handoffs WHERE id = $1 AND status = 'claimed'`, h.ID) == 1
+		})
+	}
+
+	for name, story := range map[string]func(h *apiclient.Handoff){
+		"claimed-and-resolved": func(h *apiclient.Handoff) {
+			documented(h)
+			ask(b.ana, h, "claim", nil)
+			ask(b.ana, h, "resolve", map[string]any{"resolution": "Fixed."})
+		},
+		"released-and-reassigned": func(h *apiclient.Handoff) {
+			ask(b.ana, h, "claim", nil)
+			ask(b.ana, h, "release", map[string]any{})
+			ask(b.ada, h, "reassign", map[string]any{"target_user_id": b.ben.ID})
+			ask(b.ben, h, "claim", nil)
+			ask(b.ben, h, "resolve", map[string]any{})
+		},
+		"cancelled": func(h *apiclient.Handoff) {
+			ask(b.sam, h, "cancel", map[string]any{})
+		},
+		"claimed-by-operator": func(h *apiclient.Handoff) {
+			documented(h)
+			signal(h, b.sam) // refused: their own escalation
+			signal(h, b.ana)
+			claimed(h)
+			ask(b.ana, h, "resolve", map[string]any{})
+		},
+		"cancelled-by-operator": func(h *apiclient.Handoff) {
+			documented(h)
+			require.NoError(t, b.temporal.CancelWorkflow(t.Context(), workflows.WorkflowID(h.AccountID, h.SessionID), ""))
+		},
+	} {
+		h := b.handOff(base)
+		story(h)
+		require.NoError(t, b.temporal.GetWorkflow(t.Context(), workflows.WorkflowID(h.AccountID, h.SessionID), "").Get(t.Context(), nil))
+		history := &historypb.History{Events: b.history(h)}
+		t.Logf("%s: %d events", name, len(history.GetEvents()))
+		if !*record {
+			continue
+		}
+		text, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(history)
+		require.NoError(t, err)
+		dir := filepath.Join("..", "..", "workflows", "testdata", "histories")
+		require.NoError(t, os.MkdirAll(dir, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".json"), append(text, '\n'), 0o644))
+	}
+}

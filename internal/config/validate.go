@@ -1,0 +1,175 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/baton-handoff/baton/internal/auth"
+)
+
+// maxAuthCache keeps what is promised about people whose role was taken away:
+// their streams end within a minute.
+const maxAuthCache = time.Minute
+
+// validate checks each value by itself, and those that bind each other.
+func (c Config) validate() error {
+	for _, check := range []func() error{
+		c.checkDatabase, c.checkServer, c.checkOrigins, c.checkTimes, c.checkCounts, c.checkAuth, c.checkTemporal,
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RequireDatabase fails unless there is a database to use.
+func (c Config) RequireDatabase() error {
+	if !c.DatabaseURL.IsSet() {
+		return problem("DATABASE_URL", "it is not set; write postgres://user:password@host:5432/database")
+	}
+	return nil
+}
+
+// RequireAuth fails unless it is clear which tokens are good.
+func (c Config) RequireAuth() error {
+	switch {
+	case !c.AuthHS256Secret.IsSet() && c.AuthJWKSURL == "" && c.AuthIssuer == "":
+		return problem("BATON_AUTH_ISSUER", "it is not set, so no token could be verified; set it to your OpenID Connect issuer, or set BATON_AUTH_HS256_SECRET")
+	case c.AuthIssuer == "":
+		return problem("BATON_AUTH_ISSUER", "it is not set, so tokens of anybody with the same keys would be good; set it to what the tokens have as iss")
+	case c.AuthAudience == "":
+		return problem("BATON_AUTH_AUDIENCE", "it is not set, so tokens for other services would be good; set it to what the tokens have as aud")
+	}
+	return nil
+}
+
+func (c Config) checkDatabase() error {
+	// No part of the value is repeated: there is a password in it.
+	dsn := c.DatabaseURL.Reveal()
+	u, err := url.Parse(dsn)
+	isURL := err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql")
+	isWords := !strings.Contains(dsn, "://") && strings.Contains(dsn, "=")
+	if dsn != "" && !isURL && !isWords {
+		return problem("DATABASE_URL", "it is not the address of a PostgreSQL database; write postgres://user:password@host:5432/database, with special characters of the password percent-encoded")
+	}
+	return nil
+}
+
+func (c Config) checkServer() error {
+	_, port, err := net.SplitHostPort(c.Listen)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return problem("BATON_LISTEN", "%q is not an address to listen on; write host:port, such as 127.0.0.1:8080 or :8080", c.Listen)
+	}
+	if c.LogFormat != "json" && c.LogFormat != "text" {
+		return problem("BATON_LOG_FORMAT", "%q is not a form of log; write json or text", c.LogFormat)
+	}
+	return nil
+}
+
+func (c Config) checkOrigins() error {
+	for _, o := range c.AllowedOrigins {
+		if o == "*" {
+			return problem("BATON_ALLOWED_ORIGINS", "* would let every web page act for your users; list the origins, such as https://app.example.com")
+		}
+		u, err := url.Parse(o)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Scheme+"://"+u.Host != o || o != strings.ToLower(o) {
+			return problem("BATON_ALLOWED_ORIGINS", "%q is not an origin; write scheme, host and port alone, in small letters, such as https://app.example.com", o)
+		}
+	}
+	return nil
+}
+
+func (c Config) checkTimes() error {
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"BATON_REQUEST_TIMEOUT", c.RequestTimeout},
+		{"BATON_FEED_RETENTION", c.FeedRetention},
+		{"BATON_SHUTDOWN_TIMEOUT", c.ShutdownTimeout},
+	} {
+		if d.value <= 0 {
+			return problem(d.name, "%v is not a time to wait; write one above 0s", d.value)
+		}
+	}
+	if c.Drain < 0 || c.Drain >= c.ShutdownTimeout {
+		return problem("BATON_DRAIN", "%v does not fit into a shutdown of %v; write a time from 0s to less than BATON_SHUTDOWN_TIMEOUT", c.Drain, c.ShutdownTimeout)
+	}
+	if c.AuthCache < 0 || c.AuthCache > maxAuthCache {
+		return problem("BATON_AUTH_CACHE", "%v is not acceptable, because it delays the loss of a role; write a time from 0s to %v", c.AuthCache, maxAuthCache)
+	}
+	return nil
+}
+
+func (c Config) checkCounts() error {
+	for _, n := range []struct {
+		name         string
+		value, least int
+	}{
+		{"BATON_DB_MAX_CONNS", c.DBMaxConns, 2},
+		{"BATON_MAX_STREAMS", c.MaxStreams, 1},
+		{"BATON_WORKER_WORKFLOW_TASKS", c.WorkerWorkflowTasks, 2}, // Temporal's SDK refuses 1
+		{"BATON_WORKER_ACTIVITIES", c.WorkerActivities, 1},
+	} {
+		if n.value < n.least {
+			return problem(n.name, "%d is too few; write at least %d", n.value, n.least)
+		}
+	}
+	return nil
+}
+
+func (c Config) checkAuth() error {
+	if n := len(c.AuthHS256Secret.Reveal()); n > 0 && n < auth.MinSecret {
+		return problem("BATON_AUTH_HS256_SECRET", "it has %d bytes; use at least %d random ones, as from: openssl rand -base64 48", n, auth.MinSecret)
+	}
+	if c.AuthHS256Secret.IsSet() && c.AuthJWKSURL != "" {
+		return problem("BATON_AUTH_JWKS_URL", "BATON_AUTH_HS256_SECRET is set as well; set one of them")
+	}
+	if len(c.AuthAlgorithms) == 0 {
+		return problem("BATON_AUTH_ALGORITHMS", "it names no algorithm; choose from %s", strings.Join(auth.Algorithms, ","))
+	}
+	for _, a := range c.AuthAlgorithms {
+		if !slices.Contains(auth.Algorithms, a) {
+			return problem("BATON_AUTH_ALGORITHMS", "%q is not accepted; choose from %s", a, strings.Join(auth.Algorithms, ","))
+		}
+	}
+	if c.AuthJWKSURL != "" {
+		return checkKeySource("BATON_AUTH_JWKS_URL", c.AuthJWKSURL)
+	}
+	if c.AuthIssuer != "" && !c.AuthHS256Secret.IsSet() {
+		return checkKeySource("BATON_AUTH_ISSUER", c.AuthIssuer)
+	}
+	return nil
+}
+
+// checkKeySource refuses to fetch keys over a connection on which anybody
+// could put in their own. A host without a dot is on this machine or inside
+// one private network.
+func checkKeySource(name, value string) error {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return problem(name, "%q is not a URL to fetch keys from; write one such as https://id.example.com", value)
+	}
+	host := u.Hostname()
+	local := net.ParseIP(host).IsLoopback() || !strings.ContainsAny(host, ".:")
+	if u.Scheme == "http" && !local {
+		return problem(name, "%q would fetch keys unprotected; write https:// (http:// is for loopback, and for hosts without a dot)", value)
+	}
+	return nil
+}
+
+func (c Config) checkTemporal() error {
+	u, err := url.Parse(c.TemporalUIURL)
+	if c.TemporalUIURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		return problem("BATON_TEMPORAL_UI_URL", "%q is not a URL; write one such as http://127.0.0.1:8233", c.TemporalUIURL)
+	}
+	return nil
+}

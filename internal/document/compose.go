@@ -1,0 +1,432 @@
+package document
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/baton-handoff/baton/models"
+)
+
+// compose writes the sections. What the next person needs before they touch
+// anything comes first, the long lists come last.
+func compose(p *page, d digest, c cuts) {
+	p.headline(headline(d, c)...)
+
+	p.heading("What is asked")
+	quoteOr(p, d.EngineerNotes, c.notes, "the engineer's notes", "No notes were written.")
+
+	p.heading("The problem")
+	quoteOr(p, d.Problem, c.problem, "the problem", "The problem was not described.")
+
+	p.heading("Where it stands")
+	whereItStands(p, d, c)
+
+	if len(d.said) > 0 || d.lastUser != nil {
+		p.heading("What the customer was told, and said last")
+		conversation(p, d, c)
+	}
+	highlight(p, d, c, models.OutcomeWorked, "What worked")
+	highlight(p, d, c, models.OutcomeWorse, "What made it worse")
+
+	if len(d.attempts) > 0 {
+		p.heading("What was tried and what it did")
+		p.para(text("%s", tally(d.attempts)))
+		attemptList(p, d, c, d.attempts, c.attempts, true)
+	}
+	if len(d.facts) > 0 {
+		p.heading("Environment, as the steps name it")
+		environment(p, d, c)
+	}
+	p.heading("The session")
+	p.para(text("%s", session(d)))
+}
+
+// text is a span of our own words.
+func text(format string, args ...any) span {
+	return span{text: fmt.Sprintf(format, args...), kind: ours}
+}
+
+// headline says who hands off, to whom, how urgent it is and what it is about.
+func headline(d digest, c cuts) []span {
+	most := models.MaxTitle
+	if c.line <= 40 {
+		most = 40
+	}
+	name := func(s, otherwise string) span {
+		if s == "" {
+			return text("%s", otherwise)
+		}
+		return span{shorten(s, most), words}
+	}
+	verb, preposition, anyone := "Escalated", "to", "any senior"
+	if d.Intent == models.IntentPark {
+		verb, preposition, anyone = "Parked", "for", "anyone"
+	}
+	spans := []span{
+		text("%s by ", verb), name(d.SenderName, "an engineer"),
+		text(" %s ", preposition), name(d.TargetName, anyone),
+		text(", %s priority: ", d.Priority), name(d.SessionTitle, "untitled session"),
+		text(" ("), name(d.ClientName, "client not named"),
+	}
+	if d.Ticket != "" {
+		spans = append(spans, text(", ticket "), name(d.Ticket, ""))
+	}
+	return append(spans, text(")"))
+}
+
+// quoteOr quotes a person, or says that there is nothing to quote.
+func quoteOr(p *page, s string, most int, what, otherwise string) {
+	if strings.TrimSpace(s) == "" {
+		p.para(text("%s", otherwise))
+		return
+	}
+	shown, mark := cut(s, most, what+" in Baton")
+	p.quote(shown)
+	p.mark(mark)
+}
+
+// verbatim shows what was said or seen: in columns when it has columns.
+func verbatim(p *page, r remark, most int) {
+	shown, mark := cut(r.text, most, fmt.Sprintf("step %d in Baton", r.step.Seq))
+	switch {
+	case strings.TrimSpace(shown) == "":
+		p.para(text("(empty)"))
+	case inColumns(shown):
+		p.output(shown)
+	default:
+		p.quote(shown)
+	}
+	p.mark(mark)
+}
+
+// cut returns the first most characters of s and the line that says how much
+// is missing. A few characters more than most are not worth such a line.
+func cut(s string, most int, whole string) (shown, mark string) {
+	all := runes(s)
+	if all-most <= min(most, 100) {
+		return s, ""
+	}
+	return firstRunes(s, most), fmt.Sprintf("… the last %d of %d characters left out here; see %s.", all-most, all, whole)
+}
+
+// inColumns reports whether the spaces in a text mean something.
+func inColumns(s string) bool {
+	for line := range strings.SplitSeq(s, "\n") {
+		line = strings.TrimRight(line, " \t")
+		if strings.Contains(line, "  ") || strings.Contains(line, "\t") {
+			return true
+		}
+	}
+	return false
+}
+
+func whereItStands(p *page, d digest, c cuts) {
+	var last attempt
+	if n := len(d.attempts); n == 0 {
+		p.para(text("Nothing was tried yet."))
+	} else {
+		last = d.attempts[n-1]
+		p.para(append([]span{text("Last attempt: ")}, attemptLine(last, d, c, true)...)...)
+		if open := inconclusive(d.attempts[:n-1]); len(open) > 0 {
+			p.para(text("Inconclusive before that: %s.", list(open, c.facts)))
+		}
+	}
+	if seen := d.lastObservation; seen != nil {
+		p.para(text("Last observation (%s):", d.where(seen.step)))
+		verbatim(p, *seen, c.output)
+	}
+	lastError(p, d, c, last.step.Seq)
+	if advice := d.lastAdvice; advice != nil {
+		p.para(text("The assistant's last advice (%s; written by an AI):", d.where(advice.step)))
+		verbatim(p, *advice, c.output)
+	}
+}
+
+// lastError shows an error as it was, unless the last observation has shown it.
+func lastError(p *page, d digest, c cuts, lastAttempt int) {
+	failed := d.lastError
+	if failed == nil || d.lastObservation != nil && d.lastObservation.step.Seq == failed.step.Seq {
+		return
+	}
+	if failed.step.Seq == lastAttempt {
+		p.para(text("Last error, from the last attempt:"))
+	} else {
+		label := []span{text("Last error (%s", d.where(failed.step))}
+		if failed.from != "" {
+			label = append(label, text(", from "), span{shorten(failed.from, c.line), code})
+		}
+		if failed.workedAfter > 0 {
+			label = append(label, text("; later step %d worked", failed.workedAfter))
+		}
+		p.para(append(label, text("):"))...)
+	}
+	shown, mark := cut(failed.text, c.output, fmt.Sprintf("step %d in Baton", failed.step.Seq))
+	p.output(shown)
+	p.mark(mark)
+}
+
+func inconclusive(attempts []attempt) []string {
+	var steps []string
+	for _, a := range attempts {
+		if a.outcome() == models.OutcomeInconclusive {
+			steps = append(steps, "step "+strconv.Itoa(a.step.Seq))
+		}
+	}
+	return steps
+}
+
+// list joins the newest of what it is given, and counts the others.
+func list(items []string, most int) string {
+	if more := len(items) - most; more > 0 {
+		return fmt.Sprintf("%s and %d before", strings.Join(items[more:], ", "), more)
+	}
+	return strings.Join(items, ", ")
+}
+
+func conversation(p *page, d digest, c cuts) {
+	first, last := middle(len(d.said), c.said)
+	for i, r := range d.said {
+		if i == first && first <= last {
+			leftOut(p, "statements", len(d.said), d.said[first].step, d.said[last].step, last-first+1)
+		}
+		if i < first || i > last {
+			p.item(text("%s: ", capital(d.where(r.step))), span{shorten(r.text, 2*c.line), words})
+		}
+	}
+	if d.lastUser != nil {
+		p.para(text("The user's last message (%s):", d.where(d.lastUser.step)))
+		verbatim(p, *d.lastUser, c.output)
+	}
+}
+
+// highlight lists the attempts with one outcome a second time, where they
+// cannot be missed.
+func highlight(p *page, d digest, c cuts, outcome models.Outcome, title string) {
+	var some []attempt
+	for _, a := range d.attempts {
+		if a.outcome() == outcome {
+			some = append(some, a)
+		}
+	}
+	if len(some) > 0 {
+		p.heading(title)
+		attemptList(p, d, c, some, c.changed, false)
+	}
+}
+
+func attemptList(p *page, d digest, c cuts, list []attempt, keep int, withOutcome bool) {
+	first, last := middle(len(list), keep)
+	for i, a := range list {
+		if i == first && first <= last {
+			leftOut(p, "attempts", len(list), list[first].step, list[last].step, last-first+1)
+		}
+		if i < first || i > last {
+			line := attemptLine(a, d, c, withOutcome)
+			line[0].text = capital(line[0].text)
+			if !withOutcome {
+				line = append(line, aftermath(a.then, c)...)
+			}
+			p.item(line...)
+		}
+	}
+}
+
+// middle returns the first and the last index to leave out of n things so that
+// keep of them stay, as many at either end. Nothing is left out when last comes
+// before first.
+func middle(n, keep int) (first, last int) {
+	if keep >= n {
+		return n, n - 1
+	}
+	return (keep + 1) / 2, n - keep/2 - 1
+}
+
+func leftOut(p *page, what string, all int, first, last models.Step, n int) {
+	steps := fmt.Sprintf("steps %d–%d", first.Seq, last.Seq)
+	if n == 1 {
+		steps = fmt.Sprintf("step %d", first.Seq)
+	}
+	p.mark(fmt.Sprintf("… %d of %d %s left out here (%s); the full transcript is in Baton.", n, all, what, steps))
+}
+
+// attemptLine is one attempt: where, with what outcome, what was done, what
+// came back.
+func attemptLine(a attempt, d digest, c cuts, withOutcome bool) []span {
+	spans := []span{text("%s", d.where(a.step))}
+	if outcome := outcomeWords(a.outcome()); withOutcome && outcome != "" {
+		kind := ours
+		if a.outcome() == models.OutcomeWorked || a.outcome() == models.OutcomeWorse {
+			kind = strong
+		}
+		spans = append(spans, text(", "), span{outcome, kind})
+	}
+	spans = append(spans, text(": "))
+	if a.step.Actor != models.ActorEngineer {
+		spans = append(spans, text("(%s) ", actorName(a.step.Actor)))
+	}
+	action := span{shorten(a.action, c.line), words}
+	if a.command {
+		action.kind = code
+	}
+	spans = append(spans, action)
+	switch {
+	case a.result != "":
+		spans = append(spans, text(" → "), span{shorten(a.result, c.line), code})
+	case a.lines > 0:
+		spans = append(spans, text(" → %s of output", count(a.lines, "line")))
+	case a.command:
+		spans = append(spans, text(" → no output"))
+	}
+	return spans
+}
+
+// aftermath is what followed an attempt.
+func aftermath(r *remark, c cuts) []span {
+	if r == nil {
+		return nil
+	}
+	who := "observed"
+	if r.step.Actor == models.ActorUser {
+		who = "user"
+	}
+	return []span{text(" → step %d (%s): ", r.step.Seq, who), {shorten(r.text, c.line), words}}
+}
+
+func outcomeWords(o models.Outcome) string {
+	switch o {
+	case models.OutcomeWorked:
+		return "worked"
+	case models.OutcomeNoChange:
+		return "no change"
+	case models.OutcomeWorse:
+		return "made it worse"
+	case models.OutcomeInconclusive:
+		return "inconclusive"
+	}
+	return ""
+}
+
+func actorName(a models.Actor) string {
+	switch a {
+	case models.ActorAssistant:
+		return "assistant"
+	case models.ActorUser:
+		return "user"
+	case models.ActorSystem:
+		return "system"
+	}
+	return "somebody"
+}
+
+// tally counts the attempts by outcome.
+func tally(attempts []attempt) string {
+	counts := map[models.Outcome]int{}
+	for _, a := range attempts {
+		counts[a.outcome()]++
+	}
+	var parts []string
+	rest := len(attempts)
+	for _, o := range []models.Outcome{models.OutcomeWorked, models.OutcomeWorse, models.OutcomeNoChange, models.OutcomeInconclusive} {
+		if n := counts[o]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, outcomeWords(o)))
+			rest -= n
+		}
+	}
+	if rest > 0 {
+		parts = append(parts, fmt.Sprintf("%d without a noted outcome", rest))
+	}
+	return count(len(attempts), "attempt") + ": " + strings.Join(parts, ", ") + "."
+}
+
+func environment(p *page, d digest, c cuts) {
+	for _, l := range d.facts {
+		spans := []span{text("%s: ", l.kind)}
+		for i, f := range l.facts[:min(len(l.facts), c.facts)] {
+			if i > 0 {
+				spans = append(spans, text(", "))
+			}
+			spans = append(spans, span{shorten(f.text, c.line), code}, text(" (step %d)", f.seq))
+		}
+		if more := len(l.facts) - c.facts; more > 0 {
+			spans = append(spans, text(" and %d more", more))
+		}
+		p.item(spans...)
+	}
+}
+
+// session says how long it took and what of it is not in the note.
+func session(d digest) string {
+	var b strings.Builder
+	if len(d.Steps) == 0 {
+		b.WriteString("It has no steps.")
+	} else {
+		first, last := d.Steps[0].At.UTC(), d.Steps[len(d.Steps)-1].At.UTC()
+		fmt.Fprintf(&b, "%s (%s), %s to %s UTC", count(len(d.Steps), "step"), kinds(d.Steps), first.Format(dateTime), last.Format(d.clock))
+		if took := last.Sub(first); took >= time.Minute {
+			fmt.Fprintf(&b, ", %s", duration(took))
+		}
+		b.WriteString(".")
+	}
+	if !d.CreatedAt.IsZero() {
+		fmt.Fprintf(&b, " Handed off %s UTC.", d.CreatedAt.UTC().Format(dateTime))
+	}
+	if d.unlisted > 0 {
+		fmt.Fprintf(&b, " %s of conversation and notes without an outcome: not repeated here. The full transcript is in Baton.", count(d.unlisted, "step"))
+	}
+	return b.String()
+}
+
+func kinds(steps []models.Step) string {
+	counts := map[models.StepKind]int{}
+	for _, s := range steps {
+		counts[s.Kind]++
+	}
+	var parts []string
+	for _, k := range []models.StepKind{models.StepCommand, models.StepMessage, models.StepObservation, models.StepNote} {
+		if n := counts[k]; n > 0 {
+			parts = append(parts, count(n, string(k)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// The forms of a time. A note says "UTC" once, at its end.
+const (
+	timeOnly = "15:04"
+	dayTime  = "2 Jan 15:04"
+	dateTime = "2 Jan 2006 15:04"
+)
+
+func sameDay(a, b time.Time) bool {
+	return a.UTC().Format(time.DateOnly) == b.UTC().Format(time.DateOnly)
+}
+
+// where names a step: its number and its time, with the date when the session
+// took more than one day.
+func (d digest) where(s models.Step) string {
+	return fmt.Sprintf("step %d, %s", s.Seq, s.At.UTC().Format(d.clock))
+}
+
+func duration(d time.Duration) string {
+	d = d.Round(time.Minute)
+	h, m := int(d.Hours()), int(d.Minutes())%60
+	switch {
+	case h == 0:
+		return fmt.Sprintf("%d min", m)
+	case m == 0:
+		return fmt.Sprintf("%d h", h)
+	}
+	return fmt.Sprintf("%d h %d min", h, m)
+}
+
+// capital starts a sentence that starts with one of our own words.
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
