@@ -25,6 +25,7 @@ func (s *Server) docs(e *gin.Engine) {
 			panic(err) // embedded above
 		}
 		e.GET(f.address, func(c *gin.Context) {
+			c.Header("Referrer-Policy", "no-referrer")
 			c.Header("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
 			c.Header("Cache-Control", "no-cache")
 			c.Data(http.StatusOK, f.contentType, content)

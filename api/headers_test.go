@@ -15,7 +15,6 @@ func TestSecurityHeaders(t *testing.T) {
 		h := w.do(ask("GET", path, "")).Header()
 		require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"), path)
 		require.Equal(t, "no-store", h.Get("Cache-Control"), path)
-		require.Equal(t, "no-referrer", h.Get("Referrer-Policy"), path)
 		require.Equal(t, "default-src 'none'; frame-ancestors 'none'", h.Get("Content-Security-Policy"), path)
 		require.Empty(t, h.Get("Vary"), "no answer depends on the origin")
 	}

@@ -95,7 +95,7 @@ type EventData struct {
 	Generation      int          `json:"generation"`
 	Status          Status       `json:"status"`
 	Intent          Intent       `json:"intent"`
-	Priority        string       `json:"priority"`
+	Priority        Priority     `json:"priority"`
 	At              time.Time    `json:"at"`
 	ActorID         *uuid.UUID   `json:"actor_id"`
 	ActorName       *string      `json:"actor_name"`

@@ -60,7 +60,17 @@ func (p Priority) String() string {
 	return fmt.Sprintf("priority(%d)", int16(p))
 }
 
-// ParsePriority is the inverse of [Priority.String].
+// MarshalText writes the name, so that messages and histories can be read.
+func (p Priority) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads a name.
+func (p *Priority) UnmarshalText(text []byte) (err error) {
+	*p, err = ParsePriority(string(text))
+	return err
+}
+
+// ParsePriority is the inverse of [Priority.String]. It fails with
+// [CodeInvalid].
 func ParsePriority(name string) (Priority, error) {
 	for p, n := range priorityNames {
 		if n == name {

@@ -47,10 +47,10 @@ func TestMain(m *testing.M) {
 func keepStack(dir string) int {
 	s, err := Start(context.Background(), Options{Dir: dir, Persistent: true, UIPort: -1, Logf: log.Printf})
 	if err != nil {
-		fmt.Println("error:", err)
+		fmt.Fprintln(os.Stdout, "error:", err)
 		return 1
 	}
-	fmt.Println(s.DatabaseURL, s.Postgres().PID(), s.Temporal().PID())
+	fmt.Fprintln(os.Stdout, s.DatabaseURL, s.Postgres().PID(), s.Temporal().PID())
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	return 0
 }
@@ -59,7 +59,7 @@ func keepStack(dir string) int {
 func awaitSignal() int {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	fmt.Println("waiting")
+	fmt.Fprintln(os.Stdout, "waiting")
 	return 40 + int((<-signals).(syscall.Signal))
 }
 

@@ -155,7 +155,7 @@ func (s programSource) obtain(ctx context.Context) ([]programs, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer lock.release()
+	defer func() { _ = lock.release() }()
 	if found := s.find(ctx); len(found) > 0 {
 		return found, nil
 	}

@@ -74,8 +74,10 @@ func TestLogTail(t *testing.T) {
 	}
 	require.NoError(t, file.Close())
 	tail := logTail(path, offset)
-	require.Equal(t, tailLines, strings.Count(tail, "\n\tline "))
+	require.Equal(t, headLines+1+tailLines, strings.Count(tail, "\n\t"))
+	require.Contains(t, tail, "\n\t…\n\tline 9985\n")
 	require.True(t, strings.HasSuffix(tail, "\n\tline 9999"), tail)
+	require.Equal(t, "\n\tone\n\ttwo", indentTail("one\ntwo\n"))
 
 	require.NoError(t, rotate(path))
 	require.NoFileExists(t, path)

@@ -53,7 +53,7 @@ func findTemporal(ctx context.Context, p place, logf logfFunc) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer lock.release()
+	defer func() { _ = lock.release() }()
 	for _, path := range []string{built, downloaded} {
 		if executable(path) {
 			return path, nil

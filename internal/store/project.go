@@ -205,7 +205,7 @@ func card(tx *gorm.DB, row models.Handoff, people []*uuid.UUID) (models.EventDat
 	return models.EventData{
 		AccountID: row.AccountID, HandoffID: row.ID, SessionID: row.SessionID, TeamID: row.TeamID,
 		Version: row.Version, Generation: row.Generation, Status: row.Status,
-		Intent: row.Intent, Priority: row.Priority.String(), At: row.UpdatedAt,
+		Intent: row.Intent, Priority: row.Priority, At: row.UpdatedAt,
 		Title: session.Title, ClientName: session.ClientName, PSATicket: session.PSATicket,
 		NotesExcerpt: excerpt(row.EngineerNotes),
 		HandedOffBy:  row.HandedOffBy, HandedOffByName: names[row.HandedOffBy],

@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -90,10 +91,11 @@ func TestTemplateIsPreparedOnce(t *testing.T) {
 		_, err = conn.Exec(ctx, `CREATE TABLE shared AS SELECT 1 AS n`)
 		return errors.Join(err, conn.Close(ctx))
 	}
+	name := rand.Text() // with -count=2 a second run of this test is in the same process
 	urls := make([]string, 6)
 	var wg sync.WaitGroup
 	for i := range urls {
-		wg.Go(func() { urls[i] = PostgresTemplate(t, "once", prepare) })
+		wg.Go(func() { urls[i] = PostgresTemplate(t, name, prepare) })
 	}
 	wg.Wait()
 	require.EqualValues(t, 1, prepared.Load())
