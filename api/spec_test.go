@@ -131,7 +131,7 @@ func TestFeedEventFitsItsSchema(t *testing.T) {
 	t.Parallel()
 	event := models.EventData{
 		AccountID: account, HandoffID: handoffID, SessionID: sessionID, Version: 1, Generation: 1,
-		Status: models.StatusQueued, Intent: models.IntentPark, Priority: "low", At: noon, CreatedAt: noon, HandedOffBy: sam,
+		Status: models.StatusQueued, Intent: models.IntentPark, Priority: models.PriorityLow, At: noon, CreatedAt: noon, HandedOffBy: sam,
 		Effect: &models.EffectEvent{Kind: models.EffectPSA, State: models.EffectRetrying},
 	}
 	data, err := json.Marshal(event)

@@ -35,18 +35,22 @@ const races = 4
 
 // story is one telling.
 type story struct {
-	out io.Writer
-	// mu keeps the lines of the feed, which come by themselves, whole.
-	mu     sync.Mutex
+	out    io.Writer
 	people map[string]*remote.Client
-	seen   chan uuid.UUID
+	// arrived tells what appeared in Ana's queue, and when.
+	arrived chan arrival
+}
+
+type arrival struct {
+	handoff uuid.UUID
+	at      time.Time
 }
 
 // Tell plays the story against the Baton at base, which has to be a `baton
 // up`: a junior hands sessions off, they appear live in a senior's queue, the
 // seniors race for them, and one is resolved.
 func Tell(ctx context.Context, base string, out io.Writer) error {
-	s := &story{out: out, people: map[string]*remote.Client{}, seen: make(chan uuid.UUID, 100)}
+	s := &story{out: out, people: map[string]*remote.Client{}, arrived: make(chan arrival, 100)}
 	for _, email := range []string{Junior, Ana, Ben, Admin, Owner} {
 		c, err := remote.DevClient(ctx, base, email)
 		if err != nil {
@@ -75,8 +79,6 @@ func Tell(ctx context.Context, base string, out io.Writer) error {
 }
 
 func (s *story) say(format string, args ...any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	_, _ = fmt.Fprintf(s.out, format+"\n", args...)
 }
 
@@ -112,7 +114,7 @@ type prepared struct {
 	line importer.Session
 }
 
-// watch opens Ana's queue: what arrives there is printed as it arrives.
+// watch opens Ana's queue, live.
 func (s *story) watch(ctx context.Context) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -125,8 +127,7 @@ func (s *story) watch(ctx context.Context) (stop func(), err error) {
 			case remote.Ready:
 				once.Do(func() { close(open) })
 			case models.EventCreated:
-				s.say("      ⇢ live in Ana's queue: %s, %s priority", e.Data.ClientName, e.Data.Priority)
-				s.seen <- e.Data.HandoffID
+				s.arrived <- arrival{e.Data.HandoffID, time.Now()}
 			}
 			return nil
 		})
@@ -153,10 +154,13 @@ func (s *story) handOff(ctx context.Context, sessions []prepared) ([]*client.Han
 		if err != nil {
 			return nil, fmt.Errorf("handing off %q: %w", p.line.Title, err)
 		}
-		s.say("  %-8s %-26s %s (answered in %d ms)", h.Intent, cut(p.line.ClientName, 26), cut(p.line.Title, 60), time.Since(start).Milliseconds())
-		if err := s.await(ctx, h.ID); err != nil {
+		s.say("  %-8s  %-26s  %s", h.Intent, cut(p.line.ClientName, 26), cut(p.line.Title, 68))
+		answered := time.Since(start)
+		arrived, err := s.await(ctx, h.ID)
+		if err != nil {
 			return nil, err
 		}
+		s.say("            ⇢ %s priority, answered in %d ms, live in Ana's queue after %d ms", h.Priority, answered.Milliseconds(), arrived.Sub(start).Milliseconds())
 		if h.Intent == client.IntentEscalate {
 			handoffs = append(handoffs, h)
 		}
@@ -164,18 +168,18 @@ func (s *story) handOff(ctx context.Context, sessions []prepared) ([]*client.Han
 	return handoffs, nil
 }
 
-// await waits until Ana has seen a handoff arrive.
-func (s *story) await(ctx context.Context, id uuid.UUID) error {
+// await waits until a handoff has appeared in Ana's queue.
+func (s *story) await(ctx context.Context, handoff uuid.UUID) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	for {
 		select {
-		case seen := <-s.seen:
-			if seen == id {
-				return nil
+		case a := <-s.arrived:
+			if a.handoff == handoff {
+				return a.at, nil
 			}
 		case <-ctx.Done():
-			return errors.New("the handoff did not appear in Ana's queue within ten seconds")
+			return time.Time{}, errors.New("the handoff did not appear in Ana's queue within ten seconds")
 		}
 	}
 }
@@ -198,7 +202,7 @@ func (s *story) race(ctx context.Context, handoffs []*client.Handoff) (last *cli
 		wg.Wait()
 		winners := 0
 		for j, email := range runners {
-			name := strings.Split(email, "@")[0]
+			name := nameOf(email)
 			var refusal *remote.Refusal
 			switch {
 			case results[j] == nil:
@@ -222,14 +226,14 @@ func (s *story) end(ctx context.Context, base string, h *client.Handoff, winner 
 	if h == nil {
 		return errors.New("there was nothing to race for")
 	}
-	name := strings.Split(winner, "@")[0]
+	name := nameOf(winner)
 	s.say("\n%s reads the note that Baton wrote for the ticket:\n", name)
 	note, err := s.people[winner].Handoff(ctx, h.SessionID, h.ID)
 	if err != nil {
 		return err
 	}
 	if note.Documentation.Plain != nil {
-		for _, line := range firstLines(*note.Documentation.Plain, 24) {
+		for _, line := range firstLines(wrap(*note.Documentation.Plain, 100), 30) {
 			s.say("    │ %s", line)
 		}
 	}
@@ -246,8 +250,35 @@ func (s *story) end(ctx context.Context, base string, h *client.Handoff, winner 
 	return nil
 }
 
-func firstLines(text string, n int) []string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+// nameOf is the first name of a person of the demo.
+func nameOf(email string) string {
+	name, _, _ := strings.Cut(email, "@")
+	return strings.ToUpper(name[:1]) + name[1:]
+}
+
+// wrap breaks text into lines of at most width characters, between words, and
+// keeps the indent of each.
+func wrap(text string, width int) []string {
+	var out []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+		current := indent
+		for _, word := range strings.Fields(line) {
+			if len([]rune(current))+1+len([]rune(word)) > width && current != indent {
+				out, current = append(out, current), indent
+			}
+			if current != indent {
+				current += " "
+			}
+			current += word
+		}
+		out = append(out, current)
+	}
+	return out
+}
+
+func firstLines(lines []string, n int) []string {
 	if len(lines) > n {
 		lines = append(lines[:n], fmt.Sprintf("… and %d more lines", len(lines)-n))
 	}

@@ -156,9 +156,9 @@ func (c upCmd) greet(cfg config.Config, stack *devstack.Stack, temporal string, 
 	}
 	lines = append(lines,
 		"  Temporal       "+temporal,
-		"  data and logs  "+stack.Dir, "",
+		"  data and logs  "+c.Dir, "",
 		"In a second terminal:", "",
-		"  make demo                          the story: escalate, appear live, race, resolve",
+		"  make demo                            the story: escalate, appear live, race, resolve",
 		"  bin/baton tail --as "+demo.Ana+"    the live feed",
 		"  bin/baton queue --as "+demo.Ben+"   the queue", "")
 	_, _ = fmt.Fprintln(os.Stdout, strings.Join(lines, "\n"))

@@ -20,6 +20,10 @@ const (
 	fileSuffix = "_FILE"
 )
 
+// clientOnly are the variables of the command line's client commands, which
+// may be set in the same shell.
+var clientOnly = []string{"BATON_URL", "BATON_TOKEN"}
+
 // Load reads the configuration from environ, which has the form of os.Environ.
 // A variable that is empty counts as not set. A secret may be in a file that
 // the variable with the suffix _FILE names; one line break at its end is not
@@ -67,7 +71,7 @@ func refuseUnknown(values map[string]string) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if !strings.HasPrefix(name, ours) || known[name] || fromKubernetes.MatchString(name) ||
+		if !strings.HasPrefix(name, ours) || known[name] || slices.Contains(clientOnly, name) || fromKubernetes.MatchString(name) ||
 			strings.HasSuffix(name, "_PORT") && strings.Contains(values[name], "://") {
 			continue
 		}
