@@ -276,6 +276,8 @@ func (feedEpochCmd) Run(ctx context.Context) error {
 	return withStore(ctx, func(s *store.Store) error { return s.NewFeedEpoch(ctx) })
 }
 
+//go:generate sh -c "go run . config > ../../docs/configuration.md"
+
 type configCmd struct{}
 
 func (configCmd) Run() error {
