@@ -19,6 +19,7 @@ func (s *Server) docs(e *gin.Engine) {
 		{"/docs", "docs/index.html", "text/html; charset=utf-8"},
 		{"/docs/docs.css", "docs/docs.css", "text/css; charset=utf-8"},
 		{"/docs/docs.js", "docs/docs.js", "text/javascript; charset=utf-8"},
+		{"/docs/icon.svg", "docs/icon.svg", "image/svg+xml"},
 	} {
 		content, err := docsFiles.ReadFile(f.name)
 		if err != nil {

@@ -115,14 +115,30 @@ func TestDescribedValues(t *testing.T) {
 	explained, ok := codes.Extensions["x-baton-codes"].(map[string]any)
 	require.True(t, ok)
 	require.Len(t, explained, len(kinds))
-	for code := range kinds {
+	for code, k := range kinds {
 		require.True(t, gen.ProblemCode(code).Valid(), code)
-		require.NotEmpty(t, explained[string(code)], code)
+		about, ok := explained[string(code)].(map[string]any)
+		require.True(t, ok, code)
+		require.EqualValues(t, k.status, about["status"], code)
+		require.NotEmpty(t, about["means"], code)
 	}
 	stream := doc.Paths.Find(streamPath).Get.Description
 	for _, v := range []models.EventType{models.EventCreated, models.EventClaimed, models.EventReleased, models.EventReassigned, models.EventResolved, models.EventCancelled, models.EventUpdated, models.EventAssessmentReady, models.EventResync} {
 		require.Contains(t, stream, "`"+string(v)+"`")
 	}
+}
+
+// TestExamples holds that the examples of schemas are some.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	for name, ref := range loaded(t).doc.Components.Schemas {
+		for _, example := range ref.Value.Examples {
+			seen++
+			require.NoError(t, ref.Value.VisitJSON(example, openapi3.WithStringFormatValidators(formats)), name)
+		}
+	}
+	require.Equal(t, 5, seen)
 }
 
 // TestFeedEventFitsItsSchema holds that the description of an event names the

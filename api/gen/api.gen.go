@@ -501,6 +501,8 @@ type FieldProblem struct {
 }
 
 // Handoff One act of passing a session on.
+//
+// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","briefing":{"attempts":0,"next_attempt_at":null,"reason":"no briefing is configured","state":"skipped"},"claimed_at":"2026-11-04T09:41:07Z","claimed_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","claimed_by_name":"Ana Ortiz","created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_id":null},"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"claimed","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:41:07Z","version":2}
 type Handoff struct {
 	AccountID openapi_types.UUID `json:"account_id"`
 
@@ -596,6 +598,8 @@ type Health struct {
 type Intent string
 
 // Me The user that the token stands for.
+//
+// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","email":"ana@example.com","expires_at":"2026-11-04T17:00:00Z","name":"Ana Ortiz","role":"engineer","team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","user_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02"}
 type Me struct {
 	AccountID openapi_types.UUID `json:"account_id"`
 	Email     string             `json:"email"`
@@ -792,6 +796,8 @@ type Resolve struct {
 type Role string
 
 // Session A troubleshooting session.
+//
+// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","client_name":"Contoso Dental","created_at":"2026-11-04T09:02:10Z","id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","links":{"handoffs":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs","self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44"},"owner_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","problem":"Branch loses the practice software several times a minute.","psa_ticket":"T20261104.0017","status":"active","step_count":14,"steps":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","title":"Site-to-site VPN drops every 40 seconds","updated_at":"2026-11-04T09:31:44Z"}
 type Session struct {
 	AccountID  openapi_types.UUID `json:"account_id"`
 	ClientName string             `json:"client_name"`
@@ -873,6 +879,8 @@ type Timeline struct {
 }
 
 // TimelineEntry One decision, and where the handoff stood after it.
+//
+// Examples: {"actor_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","actor_name":"Ana Ortiz","at":"2026-11-04T09:41:07Z","door":"api","generation":1,"holder_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","holder_name":"Ana Ortiz","note":null,"status":"claimed","target_user_id":null,"target_user_name":null,"verb":"claim","version":2}
 type TimelineEntry struct {
 	ActorID   openapi_types.UUID `json:"actor_id"`
 	ActorName *string            `json:"actor_name"`

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/baton-handoff/baton/demo"
+	"github.com/baton-handoff/baton/internal/devstack"
 )
 
 func freePort(t *testing.T) int {
@@ -36,7 +37,9 @@ func TestFirstRunOfAStranger(t *testing.T) {
 	}
 	port := freePort(t)
 	base := "http://127.0.0.1:" + strconv.Itoa(port)
-	up := upCmd{Listen: "127.0.0.1:" + strconv.Itoa(port), UIPort: -1, TemporalPort: freePort(t), Dir: filepath.Join(t.TempDir(), "baton")}
+	dir := filepath.Join(t.TempDir(), "baton")
+	t.Cleanup(func() { require.NoError(t, devstack.Remove(context.WithoutCancel(t.Context()), dir)) })
+	up := upCmd{Listen: "127.0.0.1:" + strconv.Itoa(port), UIPort: -1, TemporalPort: freePort(t), Dir: dir}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- up.Run(ctx) }()

@@ -23,6 +23,7 @@ func TestKillAndRestartPostgres(t *testing.T) {
 	backend := query[int](t, conn, `SELECT pg_backend_pid()`)
 	before := s.Postgres().PID()
 
+	execute(t, conn, `UPDATE kept SET answer = 43`)
 	require.NoError(t, s.Postgres().Kill())
 	require.Zero(t, s.Postgres().PID())
 	requireGone(t, before)
@@ -36,11 +37,11 @@ func TestKillAndRestartPostgres(t *testing.T) {
 
 	require.NoError(t, s.Postgres().Restart(t.Context()))
 	require.NotEqual(t, before, s.Postgres().PID())
-	require.Equal(t, 42, query[int](t, connect(t, s.DatabaseURL), `SELECT answer FROM kept`))
+	require.Equal(t, 43, query[int](t, connect(t, s.DatabaseURL), `SELECT answer FROM kept`))
 
 	// Running: stops gracefully first.
 	require.NoError(t, s.Postgres().Restart(t.Context()))
-	require.Equal(t, 42, query[int](t, connect(t, s.DatabaseURL), `SELECT answer FROM kept`))
+	require.Equal(t, 43, query[int](t, connect(t, s.DatabaseURL), `SELECT answer FROM kept`))
 	require.Empty(t, s.Failed())
 }
 

@@ -8,11 +8,13 @@ import (
 type Options struct {
 	// Dir keeps data, passwords and logs. It is created. Two stacks cannot use
 	// one directory at the same time. When it is empty, Start makes a temporary
-	// directory, and Stop removes it.
+	// directory, and Stop removes it; data in it survive the death of a server,
+	// but are not synced to disk.
 	Dir string
-	// Persistent keeps the data for the next Start with the same Dir. Otherwise
-	// each Start begins with nothing, writes are not synced to disk, Temporal
-	// works in memory, and Stop discards everything but the logs.
+	// Persistent keeps the data for the next Start with the same Dir, and for
+	// [Process.Restart]. Otherwise each Start begins with nothing, writes are
+	// not synced to disk, Temporal works in memory, and Stop discards everything
+	// but the logs.
 	Persistent bool
 
 	// PostgresPort is the port of PostgreSQL on 127.0.0.1; 0 is a free one.

@@ -36,6 +36,10 @@ func (p place) data() string {
 	return filepath.Join(p.dir, throwawayName)
 }
 
+// durable reports whether the data are to outlive the machine's power. Those in
+// a temporary directory need only outlive the servers, as after a SIGKILL.
+func (p place) durable() bool { return p.persistent && !p.temporary }
+
 // elsewhere is the directory outside of dir that belongs to it, and its part
 // for the data.
 func (p place) elsewhere() (root, data string) {

@@ -2,12 +2,10 @@ package devstack
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -51,7 +49,7 @@ func (s *Stack) startPostgres(ctx context.Context, o Options) error {
 		if home, err = findPostgresHome(ctx, s.place, o.Logf); err != nil {
 			return err
 		}
-		if err := initCluster(ctx, found, home, password, s.place.persistent, o.Logf); err != nil {
+		if err := initCluster(ctx, found, home, password, s.place.durable(), o.Logf); err != nil {
 			return err
 		}
 	}
@@ -119,8 +117,13 @@ func (s *Stack) postgresSpec(found programs, home postgresHome, logPath string, 
 			return ping(ctx, databaseURL(port, password, "postgres"))
 		},
 	}
+	if !s.place.durable() {
+		settings = append(settings, "fsync=off", "full_page_writes=off")
+	}
 	if !s.place.persistent {
-		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off")
+		// Loses the last transactions of a killed server, which fsync=off alone
+		// does not.
+		settings = append(settings, "synchronous_commit=off")
 		// Immediate: nobody reads these data again.
 		spec.stopSignal, spec.orphanSignal = syscall.SIGQUIT, syscall.SIGQUIT
 	}
@@ -144,97 +147,6 @@ func postgresEnv() []string {
 		env = append(env, entry)
 	}
 	return env
-}
-
-// postgresPassword returns the password of the cluster, or makes one for a
-// cluster that is yet to be made.
-func (s *Stack) postgresPassword(home postgresHome, logf logfFunc) (string, error) {
-	path := filepath.Join(s.place.data(), passwordName)
-	text, err := os.ReadFile(path)
-	if err == nil && len(text) > 0 {
-		return strings.TrimSpace(string(text)), nil
-	}
-	if err != nil && !os.IsNotExist(err) {
-		return "", fmt.Errorf("read the database password: %w", err)
-	}
-	if exists(filepath.Join(home.data(), versionFile)) {
-		if home.dir == s.place.data() {
-			return "", fmt.Errorf("%s is missing, and the database in %s cannot be opened without it: "+
-				"remove that directory to start over", path, home.data())
-		}
-		// Somebody deleted the directory, to start over, without knowing that
-		// its database is somewhere else.
-		old := home.data() + ".old"
-		logf("%s belongs to a deleted %s; moving it to %s", home.data(), s.Dir, old)
-		if err := errors.Join(os.RemoveAll(old), os.Rename(home.data(), old)); err != nil {
-			return "", err
-		}
-	}
-	password := strings.ToLower(rand.Text())
-	if err := os.WriteFile(path, []byte(password+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("keep the database password: %w", err)
-	}
-	return password, nil
-}
-
-// dataVersion returns the major version that wrote a cluster, or 0 when there
-// is none.
-func dataVersion(dataDir string) (int, error) {
-	path := filepath.Join(dataDir, versionFile)
-	text, err := os.ReadFile(path)
-	if os.IsNotExist(err) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("read the version of the database: %w", err)
-	}
-	major, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		return 0, fmt.Errorf("%s does not contain a version: remove %s to start over", path, dataDir)
-	}
-	return major, nil
-}
-
-// initCluster makes a cluster under another name and renames it when it is
-// complete, so that an interrupted one is never taken for one.
-func initCluster(ctx context.Context, found programs, home postgresHome, password string, persistent bool, logf logfFunc) error {
-	defer progress(logf, "creating a PostgreSQL database")()
-	fresh := home.data() + ".new"
-	passwordFile := home.data() + ".init"
-	if err := errors.Join(os.RemoveAll(fresh), os.RemoveAll(home.data()), os.RemoveAll(passwordFile)); err != nil {
-		return err
-	}
-	if err := errors.Join(os.Mkdir(fresh, 0o700), home.user.own(fresh)); err != nil {
-		return err
-	}
-	defer os.Remove(passwordFile)
-	if err := errors.Join(os.WriteFile(passwordFile, []byte(password), 0o600), home.user.own(passwordFile)); err != nil {
-		return err
-	}
-
-	args := []string{
-		"-D", fresh, "--username", databaseName, "--pwfile", passwordFile,
-		"--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions",
-	}
-	if !persistent {
-		args = append(args, "--no-sync")
-	}
-	// Byte order, on every machine the same, and the case of all of Unicode. A
-	// system without that locale gets plain C, which knows the case of ASCII.
-	locales := []string{"C.UTF-8", "C"}
-	var err error
-	for _, locale := range locales {
-		_, err = runCommand(ctx, home.user.credential, func(command *exec.Cmd) {
-			command.Dir, command.Env = "/", postgresEnv()
-		}, found.initdb(), append(args, "--locale="+locale, "--lc-messages=C")...)
-		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "invalid locale") {
-			break
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("create a PostgreSQL database: %w", errors.Join(err, os.RemoveAll(fresh)))
-	}
-	return os.Rename(fresh, home.data())
 }
 
 // stopLeftoverPostgres ends a server that still runs on dataDir, as after the

@@ -164,22 +164,3 @@ func TestFetchPostgresFails(t *testing.T) {
 	require.ErrorContains(t, err, "there is no PostgreSQL 15 or newer, and getting one failed")
 	http.DefaultClient.CloseIdleConnections()
 }
-
-func TestDataOfAnotherVersion(t *testing.T) {
-	t.Parallel()
-	options := Options{Dir: serverDir(t), Persistent: true, SkipTemporal: true}
-	s, err := Start(t.Context(), options)
-	require.NoError(t, err)
-	require.NoError(t, s.Stop(t.Context()))
-	data := filepath.Join(options.Dir, postgresDirName)
-	version := filepath.Join(data, versionFile)
-
-	require.NoError(t, os.WriteFile(version, []byte("9999\n"), 0o600))
-	_, err = Start(t.Context(), options)
-	require.ErrorContains(t, err, "the data in "+data+" are PostgreSQL 9999's, but only ")
-	require.NotContains(t, err.Error(), "\n")
-
-	require.NoError(t, os.WriteFile(version, []byte("?\n"), 0o600))
-	_, err = Start(t.Context(), options)
-	require.ErrorContains(t, err, "does not contain a version: remove "+data+" to start over")
-}

@@ -2,12 +2,10 @@ package devstack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"syscall"
 )
@@ -99,62 +97,6 @@ func (u serverUser) canUse(ctx context.Context, dir string) bool {
 
 // atRoot runs a command in a directory that everybody can enter.
 func atRoot(command *exec.Cmd) { command.Dir = "/" }
-
-// postgresHome is the directory that holds the cluster and what belongs to it.
-type postgresHome struct {
-	dir  string
-	user serverUser
-}
-
-func (h postgresHome) data() string { return filepath.Join(h.dir, postgresDirName) }
-
-// findPostgresHome decides where the cluster is: where there is one, else in
-// the data directory, else, if the user of the server cannot work there, under
-// elsewhereBase.
-func findPostgresHome(ctx context.Context, p place, logf logfFunc) (postgresHome, error) {
-	here := p.data()
-	root, elsewhere := p.elsewhere()
-	home := postgresHome{dir: here}
-	existing := exists(filepath.Join(here, postgresDirName, versionFile))
-	if !existing && exists(filepath.Join(elsewhere, postgresDirName, versionFile)) {
-		home.dir, existing = elsewhere, true
-	}
-	var err error
-	if home.user, err = findServerUser(home.data(), "postgres", "nobody"); err != nil {
-		return home, err
-	}
-	if existing {
-		if !home.user.canUse(ctx, home.data()) {
-			return home, fmt.Errorf("user %s, who owns and runs PostgreSQL, cannot reach %s: "+
-				"give everybody execute permission on its parent directories, or remove it to start over", home.user.name, home.data())
-		}
-		return home, nil
-	}
-
-	if err := os.MkdirAll(here, 0o755); err != nil {
-		return home, err
-	}
-	if home.user.credential == nil {
-		return home, nil
-	}
-	probe, err := os.MkdirTemp(here, "probe-")
-	if err != nil {
-		return home, err
-	}
-	usable := home.user.own(probe) == nil && home.user.canUse(ctx, probe)
-	if err := os.Remove(probe); err != nil {
-		return home, err
-	}
-	if usable {
-		return home, nil
-	}
-	home.dir = elsewhere
-	if err := errors.Join(os.MkdirAll(elsewhere, 0o755), os.Chmod(root, 0o755), os.Chmod(elsewhere, 0o755)); err != nil {
-		return home, err
-	}
-	logf("user %s, who runs PostgreSQL for root, cannot work in %s; its data are in %s instead", home.user.name, here, home.data())
-	return home, nil
-}
 
 func exists(path string) bool {
 	_, err := os.Stat(path)

@@ -102,6 +102,9 @@ func TestDirectoryThatOnlyRootCanEnter(t *testing.T) {
 	execute(t, conn, `CREATE TABLE kept ()`)
 	elsewhere := query[string](t, conn, `SHOW data_directory`)
 	require.True(t, strings.HasPrefix(elsewhere, elsewhereBase), elsewhere)
+	belongsTo, err := os.ReadFile(filepath.Join(filepath.Dir(elsewhere), "belongs-to"))
+	require.NoError(t, err)
+	require.Equal(t, dir+"\n", string(belongsTo))
 	require.NoError(t, first.Stop(t.Context()))
 
 	second, err := Start(t.Context(), options)
@@ -126,19 +129,6 @@ func TestDirectoryThatOnlyRootCanEnter(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, thrown.Stop(t.Context()))
 	require.NoDirExists(t, filepath.Dir(elsewhere))
-}
-
-func TestDataThatBecameUnreachable(t *testing.T) {
-	t.Parallel()
-	requireRoot(t)
-	options := Options{Dir: serverDir(t), Persistent: true, SkipTemporal: true}
-	s, err := Start(t.Context(), options)
-	require.NoError(t, err)
-	require.NoError(t, s.Stop(t.Context()))
-
-	require.NoError(t, os.Chmod(filepath.Dir(options.Dir), 0o700))
-	_, err = Start(t.Context(), options)
-	require.ErrorContains(t, err, "cannot reach "+filepath.Join(options.Dir, postgresDirName))
 }
 
 // TestWithoutRoot runs everything as a user without rights.

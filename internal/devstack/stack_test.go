@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -73,6 +72,14 @@ func TestPersistentDataSurviveStop(t *testing.T) {
 	}
 	require.Zero(t, first.Postgres().PID())
 
+	// Data that are thrown away, in the same directory, leave them alone.
+	thrown := options
+	thrown.Persistent, thrown.SkipTemporal = false, true
+	between, err := Start(t.Context(), thrown)
+	require.NoError(t, err)
+	require.Zero(t, query[int](t, connect(t, between.DatabaseURL), `SELECT count(*) FROM pg_class WHERE relname = 'kept'`))
+	require.NoError(t, between.Stop(t.Context()))
+
 	second := start(t, options)
 	conn := connect(t, second.DatabaseURL)
 	require.Equal(t, 42, query[int](t, conn, `SELECT answer FROM kept`))
@@ -107,24 +114,6 @@ func TestThrowAwayDataAreThrownAway(t *testing.T) {
 
 	second := start(t, options)
 	require.Zero(t, query[int](t, connect(t, second.DatabaseURL), `SELECT count(*) FROM pg_class WHERE relname = 'kept'`))
-}
-
-func TestThrowAwayLeavesPersistentDataAlone(t *testing.T) {
-	t.Parallel()
-	options := Options{Dir: serverDir(t), SkipTemporal: true, Persistent: true}
-	first, err := Start(t.Context(), options)
-	require.NoError(t, err)
-	execute(t, connect(t, first.DatabaseURL), `CREATE TABLE kept ()`)
-	require.NoError(t, first.Stop(t.Context()))
-
-	options.Persistent = false
-	between, err := Start(t.Context(), options)
-	require.NoError(t, err)
-	require.NoError(t, between.Stop(t.Context()))
-
-	options.Persistent = true
-	last := start(t, options)
-	require.Equal(t, 1, query[int](t, connect(t, last.DatabaseURL), `SELECT count(*) FROM pg_class WHERE relname = 'kept'`))
 }
 
 func TestTemporaryDirectoryIsRemoved(t *testing.T) {
@@ -171,27 +160,6 @@ func TestPortInUse(t *testing.T) {
 	require.NoError(t, lock.release())
 }
 
-func TestFailedStartStopsEverything(t *testing.T) {
-	t.Parallel()
-	options := Options{Dir: serverDir(t), Persistent: true, UIPort: -1}
-	first, err := Start(t.Context(), options)
-	require.NoError(t, err)
-	require.NoError(t, first.Stop(t.Context()))
-	// Temporal still starts, PostgreSQL does not.
-	conf, err := os.OpenFile(filepath.Join(options.Dir, postgresDirName, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
-	require.NoError(t, err)
-	_, err = conf.WriteString("\nno_such_setting = 1\n")
-	require.NoError(t, err)
-	require.NoError(t, conf.Close())
-
-	_, err = Start(t.Context(), options)
-	require.ErrorContains(t, err, "PostgreSQL ended by itself: exit status 1")
-	require.ErrorContains(t, err, `unrecognized configuration parameter "no_such_setting"`)
-	require.NoFileExists(t, filepath.Join(options.Dir, temporalPIDName))
-	require.NoError(t, Remove(t.Context(), options.Dir))
-	require.NoDirExists(t, options.Dir)
-}
-
 func TestCancelledStart(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -228,26 +196,65 @@ func requireReachable(t *testing.T, s *Stack) {
 	}
 }
 
-func TestPasswordThatDoesNotFit(t *testing.T) {
+// TestStartOnDataThatDoNotFit spoils the data of a stack in several ways.
+func TestStartOnDataThatDoNotFit(t *testing.T) {
 	t.Parallel()
-	options := Options{Dir: serverDir(t), Persistent: true, SkipTemporal: true}
-	first, err := Start(t.Context(), options)
+	options := Options{Dir: serverDir(t), Persistent: true, UIPort: -1}
+	s, err := Start(t.Context(), options)
 	require.NoError(t, err)
-	require.NoError(t, first.Stop(t.Context()))
-	config, err := pgx.ParseConfig(first.DatabaseURL)
-	require.NoError(t, err)
-	require.NotEmpty(t, config.Password)
-	path := filepath.Join(options.Dir, passwordName)
-	info, err := os.Stat(path)
-	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o600), info.Mode())
+	require.NoError(t, s.Stop(t.Context()))
+	data := filepath.Join(options.Dir, postgresDirName)
 
-	require.NoError(t, os.WriteFile(path, []byte("another\n"), 0o600))
-	_, err = Start(t.Context(), options)
-	require.ErrorContains(t, err, "refuses the password")
-
-	require.NoError(t, os.Remove(path))
-	_, err = Start(t.Context(), options)
-	require.ErrorContains(t, err, "is missing")
+	t.Run("setting", func(t *testing.T) {
+		replace(t, filepath.Join(data, "postgresql.conf"), "no_such_setting = 1\n")
+		_, err := Start(t.Context(), options)
+		require.ErrorContains(t, err, "PostgreSQL ended by itself: exit status 1")
+		require.ErrorContains(t, err, `unrecognized configuration parameter "no_such_setting"`)
+		require.NoFileExists(t, filepath.Join(options.Dir, temporalPIDName), "Temporal has been stopped")
+	})
+	options.SkipTemporal = true
+	t.Run("version", func(t *testing.T) {
+		replace(t, filepath.Join(data, versionFile), "9999\n")
+		_, err := Start(t.Context(), options)
+		require.ErrorContains(t, err, "the data in "+data+" are PostgreSQL 9999's, but only ")
+		require.NotContains(t, err.Error(), "\n")
+	})
+	t.Run("no version", func(t *testing.T) {
+		replace(t, filepath.Join(data, versionFile), "?\n")
+		_, err := Start(t.Context(), options)
+		require.ErrorContains(t, err, "does not contain a version: remove "+data+" to start over")
+	})
+	t.Run("owner cannot reach them", func(t *testing.T) {
+		requireRoot(t)
+		parent := filepath.Dir(options.Dir)
+		require.NoError(t, os.Chmod(parent, 0o700))
+		_, err := Start(t.Context(), options)
+		require.ErrorContains(t, err, "cannot reach "+data)
+		require.NoError(t, os.Chmod(parent, 0o755))
+	})
+	password := filepath.Join(options.Dir, passwordName)
+	t.Run("password", func(t *testing.T) {
+		info, err := os.Stat(password)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode())
+		replace(t, password, "another\n")
+		_, err = Start(t.Context(), options)
+		require.ErrorContains(t, err, "refuses the password")
+	})
+	t.Run("no password", func(t *testing.T) {
+		require.NoError(t, os.Remove(password))
+		_, err := Start(t.Context(), options)
+		require.ErrorContains(t, err, "is missing")
+	})
 	require.NoError(t, Remove(t.Context(), options.Dir))
+	require.NoDirExists(t, options.Dir)
+}
+
+// replace changes what is in a file until the test ends.
+func replace(t *testing.T, path, text string) {
+	t.Helper()
+	before, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0))
+	t.Cleanup(func() { require.NoError(t, os.WriteFile(path, before, 0)) })
 }

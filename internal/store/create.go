@@ -37,49 +37,55 @@ func (s *Store) PrepareHandoff(ctx context.Context, by models.Principal, in mode
 		EngineerNotes: in.EngineerNotes, TargetUserID: in.TargetUserID, HandedOffBy: by.UserID,
 		RequestHash: hash, CreatedAt: at, UpdatedAt: at,
 	}
-	err = s.transaction(ctx, "preparing a handoff", func(tx *gorm.DB) error {
-		// A repeated key is answered before the session is looked at, which by
-		// now may belong to whoever claimed it.
-		var earlier []models.Handoff
-		if err := tx.Where("account_id = ? AND id = ?", acct, id).Limit(1).Find(&earlier).Error; err != nil {
+	for {
+		again := false
+		err = s.transaction(ctx, "preparing a handoff", func(tx *gorm.DB) error {
+			again, err = prepare(tx, by, in, &row)
 			return err
+		})
+		if err != nil {
+			return models.Handoff{}, err
 		}
-		if len(earlier) == 1 {
-			if !bytes.Equal(earlier[0].RequestHash, hash) {
-				return keyMismatch()
-			}
-			if row = earlier[0]; row.Status != models.StatusStarting {
-				return nil
-			}
+		if !again {
+			return row, nil
 		}
-		if err := checkSession(tx, acct, by, in.SessionID); err != nil {
-			return err
-		}
-		if err := checkTarget(tx, acct, in.Intent, by.UserID, in.TargetUserID); err != nil {
-			return err
-		}
-		if len(earlier) == 1 {
-			// Taken over: the sweeper leaves it alone for another while.
-			return tx.Model(&models.Handoff{}).Where("account_id = ? AND id = ? AND version = 0", acct, id).UpdateColumn("updated_at", at).Error
-		}
-		res := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
-		if res.Error != nil || res.RowsAffected == 1 {
-			return res.Error
-		}
-		// A twin with the same key was faster. Both go on with its row;
-		// Temporal starts one workflow.
-		if err := tx.Where("account_id = ? AND id = ?", acct, id).Take(&row).Error; err != nil {
-			return err
-		}
-		if !bytes.Equal(row.RequestHash, hash) {
-			return keyMismatch()
-		}
-		return nil
-	})
-	if err != nil {
-		return models.Handoff{}, err
 	}
-	return row, nil
+}
+
+// prepare inserts row, or replaces it by what an earlier request with the same
+// key left. It asks to be called again when that is being changed right now.
+func prepare(tx *gorm.DB, by models.Principal, in models.NewHandoff, row *models.Handoff) (again bool, err error) {
+	// A repeated key is answered before the session is looked at, which by now
+	// may belong to whoever claimed it.
+	var earlier []models.Handoff
+	if err := tx.Where("account_id = ? AND id = ?", row.AccountID, row.ID).Limit(1).Find(&earlier).Error; err != nil {
+		return false, err
+	}
+	if len(earlier) == 1 {
+		if !bytes.Equal(earlier[0].RequestHash, row.RequestHash) {
+			return false, keyMismatch()
+		}
+		if earlier[0].Status != models.StatusStarting {
+			*row = earlier[0]
+			return false, nil
+		}
+	}
+	if err := checkSession(tx, row.AccountID, by, in.SessionID); err != nil {
+		return false, err
+	}
+	if err := checkTarget(tx, row.AccountID, in.Intent, by.UserID, in.TargetUserID); err != nil {
+		return false, err
+	}
+	if len(earlier) == 0 {
+		res := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(row)
+		return res.RowsAffected == 0, res.Error // a twin with the same key was faster
+	}
+	// Taken over: from now on neither the sweeper nor the request that made the
+	// row removes it.
+	res := tx.Model(&models.Handoff{}).Where("account_id = ? AND id = ? AND version = 0", row.AccountID, row.ID).
+		UpdateColumn("updated_at", now())
+	*row = earlier[0]
+	return res.RowsAffected == 0, res.Error
 }
 
 func checkSession(tx *gorm.DB, acct uuid.UUID, by models.Principal, id uuid.UUID) error {
@@ -142,13 +148,16 @@ func (s *Store) CheckTarget(ctx context.Context, h models.Handoff, target uuid.U
 	return translate("checking a target", checkTarget(s.db.WithContext(ctx), h.AccountID, h.Intent, h.HandedOffBy, &target))
 }
 
-// DiscardHandoff removes a row whose workflow was certainly not started.
+// DiscardHandoff removes a row whose workflow its caller certainly did not
+// start, unless another request with the same key has taken it over and may
+// have started it.
 func (s *Store) DiscardHandoff(ctx context.Context, id uuid.UUID) error {
 	acct, err := account(ctx)
 	if err != nil {
 		return err
 	}
-	err = s.db.WithContext(ctx).Where("account_id = ? AND id = ? AND version = 0", acct, id).Delete(&models.Handoff{}).Error
+	err = s.db.WithContext(ctx).Where("account_id = ? AND id = ? AND version = 0 AND updated_at = created_at", acct, id).
+		Delete(&models.Handoff{}).Error
 	return translate("discarding a handoff", err)
 }
 

@@ -347,6 +347,11 @@ func TestPrepareHandoff(t *testing.T) {
 	_, err = w.Handoff(as(t, w.sam), session.ID, first.ID)
 	require.Equal(t, models.CodeNotFound, models.CodeOf(err), "starting is invisible")
 
+	require.NoError(t, w.DiscardHandoff(as(t, w.sam), first.ID))
+	rows, err := w.AbandonedStarts(t.Context(), -time.Hour, 10)
+	require.NoError(t, err)
+	require.Len(t, rows, 1, "one of two requests with the same key cannot take the row from the other")
+
 	other := in
 	other.EngineerNotes = "something else"
 	_, err = w.PrepareHandoff(as(t, w.sam), w.sam, other)
@@ -356,6 +361,16 @@ func TestPrepareHandoff(t *testing.T) {
 	later, err := w.PrepareHandoff(as(t, w.sam), w.sam, in)
 	require.NoError(t, err, "the same key is answered though the session is somebody else's by now")
 	require.Equal(t, models.StatusClaimed, later.Status)
+}
+
+func TestADiscardedHandoffLeavesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	h := w.prepared(t, w.sam, w.session(t, w.sam).ID, models.IntentEscalate, models.PriorityHigh, nil)
+	require.NoError(t, w.DiscardHandoff(as(t, w.sam), h.ID))
+	rows, err := w.AbandonedStarts(t.Context(), -time.Hour, 10)
+	require.NoError(t, err)
+	require.Empty(t, rows)
 }
 
 func TestAbandonedStartsEnd(t *testing.T) {

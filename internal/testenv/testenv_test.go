@@ -149,16 +149,16 @@ func TestRole(t *testing.T) {
 		url := Postgres(t)
 		template := PostgresTemplate(t, "used", func(context.Context, string) error { return nil })
 		address, namespace := Temporal(t)
-		fmt.Println("used", databaseOf(t, url), databaseOf(t, template), address, namespace)
+		fmt.Fprintln(os.Stdout, "used", databaseOf(t, url), databaseOf(t, template), address, namespace)
 	case "panic":
-		fmt.Println("used", databaseOf(t, Postgres(t)))
+		fmt.Fprintln(os.Stdout, "used", databaseOf(t, Postgres(t)))
 		panic("a bug")
 	case "die":
-		fmt.Println("used", databaseOf(t, Postgres(t)))
+		fmt.Fprintln(os.Stdout, "used", databaseOf(t, Postgres(t)))
 		Temporal(t)
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	case "fail":
-		fmt.Println("used", databaseOf(t, Postgres(t)))
+		fmt.Fprintln(os.Stdout, "used", databaseOf(t, Postgres(t)))
 		t.Fatal("a failed test")
 	case "leak":
 		Postgres(t)
