@@ -45,8 +45,9 @@ func permanent(err error) bool {
 	switch models.CodeOf(err) {
 	case models.CodeInvalid, models.CodeNotFound, models.CodeForbidden, models.CodeUnauthenticated, models.CodeConflict, models.CodeTooLarge:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // reasonOf says for people why err happened. The text of unexpected errors

@@ -128,6 +128,7 @@ func (s *story) watch(ctx context.Context) (stop func(), err error) {
 				once.Do(func() { close(open) })
 			case models.EventCreated:
 				s.arrived <- arrival{e.Data.HandoffID, time.Now()}
+			default:
 			}
 			return nil
 		})

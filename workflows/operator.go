@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -138,7 +139,8 @@ func (h *handoff) refused(ctx workflow.Context, what string, err error) {
 }
 
 func messageOf(err error) string {
-	if e, ok := err.(*models.Error); ok {
+	var e *models.Error
+	if errors.As(err, &e) {
 		return e.Message
 	}
 	return err.Error()

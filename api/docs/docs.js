@@ -39,7 +39,7 @@ function prose(text) {
   });
 }
 
-// firstLine is a description short enough for a list.
+// oneParagraph is a description short enough for a list.
 const oneParagraph = (text) => inline((text || "").trim().split(/\n\s*\n/)[0].replace(/\n/g, " "));
 
 class Reference {
@@ -150,7 +150,9 @@ class Reference {
       el("section", { id: "overview" },
         el("h1", null, info.title + " API"),
         el("p", { class: "lead" }, info.summary),
-        el("div", { class: "prose" }, prose(info.description))),
+        el("div", { class: "prose" }, prose(info.description), el("h3", null, "Trying it"),
+          el("p", null, "The samples below take the server's address and your token from the environment."),
+          this.figure("Shell", `export BATON=${location.origin}\nexport TOKEN=…`))),
       ...tags.map((tag) => el("section", { class: "group", id: "tag-" + tag.name, "aria-label": tag.name },
         el("header", null, el("h2", null, tag.name), el("p", null, inline(tag.description))),
         operations.filter((op) => op.tags[0] === tag.name).map((op) => this.operation(op)))),
@@ -201,7 +203,7 @@ class Reference {
             el("summary", null, bad.length === 1 ? "1 error" : bad.length + " errors"),
             el("ul", { class: "answers" }, bad.map((a) => this.answer(a))))
           : null),
-      el("div", { class: "samples" }, this.request(op, body), ...good.slice(0, 1).map((a) => this.response(a))));
+      el("div", { class: "samples" }, this.request(op, body), ...good.slice(0, 1).map((a) => this.response(a, op["x-baton-answer"]))));
   }
 
   // json is the JSON content of a body or an answer.
@@ -227,24 +229,27 @@ class Reference {
   }
 
   request(op, body) {
-    const values = Object.fromEntries(op.parameters.filter((p) => p.in === "path").map((p) => [p.name, p.example]));
-    const address = location.origin + op.path.replace(/\{([^}]+)\}/g, (_, name) => values[name]);
-    const lines = ["curl" + (op.operationId === "streamEvents" ? " -N" : "") + (op.method === "post" ? " -X POST" : "") + " " + address];
+    const address = "$BATON" + op.path.replace("{id}", "$SESSION").replace("{hid}", "$HANDOFF");
+    const lines = ["curl" + (op.operationId === "streamEvents" ? " -N" : "") + (op.method === "post" ? " -X POST" : ""), address];
+    if (op.method === "get") lines.splice(0, 2, lines.join(" "));
     if (op["x-baton-role"] !== "public") lines.push('-H "Authorization: Bearer $TOKEN"');
     if (op.parameters.some((p) => p.name === "Idempotency-Key")) lines.push('-H "Idempotency-Key: $(uuidgen)"');
     const example = body && (body.example || this.sample(body.schema));
     if (example && Object.keys(example).length) {
       lines.push("-H 'Content-Type: application/json'");
-      lines.push("-d '" + JSON.stringify(example, null, 2).replace(/'/g, "'\\''") + "'");
+      lines.push("-d '" + JSON.stringify(example, null, 2).replace(/'/g, "'\\''").replace(/\n/g, "\n  ") + "'");
     }
     return this.figure("Request", lines.join(" \\\n  "));
   }
 
-  response([status, r]) {
+  // response shows an answer: what the operation says of it goes before what
+  // the schema's example says.
+  response([status, r], differs) {
     const [type, content] = Object.entries(r.content || {})[0] || [];
     if (!content) return null;
     const json = type === "application/json";
-    const example = content.example !== undefined ? content.example : this.sample(content.schema);
+    let example = content.example !== undefined ? content.example : this.sample(content.schema);
+    if (differs) example = { ...example, ...differs };
     if (json && !Object.keys(example).length) return null;
     return this.figure(`Answer ${status}`, json ? JSON.stringify(example, null, 2) : example, json);
   }

@@ -70,13 +70,13 @@ func TestStory(t *testing.T) {
 	require.LessOrEqual(t, len(events), 60)
 }
 
-func requireRefusal(t *testing.T, err error, status int, code models.Code) *remote.Refusal {
+func requireRefusal(t *testing.T, err error, status int, code models.Code) remote.Refusal {
 	t.Helper()
 	var refusal *remote.Refusal
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, status, refusal.Status, refusal.Message)
 	require.Equal(t, code, refusal.Code, refusal.Message)
-	return refusal
+	return *refusal
 }
 
 // TestTwoHundredRaceForOne is promise 1, through two replicas and two workers.

@@ -316,6 +316,8 @@ func actorName(a models.Actor) string {
 		return "user"
 	case models.ActorSystem:
 		return "system"
+	case models.ActorEngineer:
+		return "engineer"
 	}
 	return "somebody"
 }

@@ -121,8 +121,10 @@ func TestFacts(t *testing.T) {
 		{"addresses", "10.1.2.3 and 192.0.2.9:443, 10.1.2.3 again, net 10.1.0.0/16", "Addresses", []string{"10.1.2.3", "192.0.2.9", "10.1.0.0/16"}},
 		{"masks, networks, versions and nonsense are not addresses", "255.255.255.0 10.0.0.0 127.0.0.1 version 3.1.0.4 v1.2.3.4 1.2.3.4.5 10.0.19045.4529 999.1.1.1", "Addresses", nil},
 		{"systems", "Windows 11 Pro 23H2, Windows Server 2022 Standard", "Systems", []string{"Windows 11 Pro 23H2", "Windows Server 2022 Standard"}},
-		{"software", "Outlook version 2409 (Build 16.0.18025.20104), CasePilot v9.4.2, KB5066131", "Software",
-			[]string{"Outlook version 2409 (Build 16.0.18025.20104)", "CasePilot v9.4.2", "KB5066131"}},
+		{
+			"software", "Outlook version 2409 (Build 16.0.18025.20104), CasePilot v9.4.2, KB5066131", "Software",
+			[]string{"Outlook version 2409 (Build 16.0.18025.20104)", "CasePilot v9.4.2", "KB5066131"},
+		},
 		{"error codes", "0x80070005 0xc000006D 0x80070005 AADSTS50076 0x5c2d9f11", "Error codes", []string{"0x80070005", "0xc000006D", "AADSTS50076"}},
 		{"event ids", "Id          : 1511\nNo event 7031 since noon", "Event ids", []string{"1511", "7031"}},
 		{"accounts", "ned@vellacott.example, NED@vellacott.example.", "Accounts", []string{"ned@vellacott.example"}},

@@ -68,8 +68,10 @@ func TestHeadline(t *testing.T) {
 	}{
 		{
 			"escalated to somebody",
-			document.Input{Intent: models.IntentEscalate, Priority: models.PriorityHigh, SenderName: "Sam", TargetName: "Ana",
-				SessionTitle: "No mail", ClientName: "Larkspur", Ticket: "48211"},
+			document.Input{
+				Intent: models.IntentEscalate, Priority: models.PriorityHigh, SenderName: "Sam", TargetName: "Ana",
+				SessionTitle: "No mail", ClientName: "Larkspur", Ticket: "48211",
+			},
 			"Escalated by Sam to Ana, high priority: No mail (Larkspur, ticket 48211)",
 		},
 		{
@@ -160,8 +162,10 @@ func TestLimit(t *testing.T) {
 	steps := make([]models.Step, 200)
 	for i := range steps {
 		worse := models.OutcomeWorse
-		steps[i] = models.Step{Seq: i + 1, At: start.Add(time.Duration(i) * time.Minute), Actor: models.ActorEngineer, Kind: models.StepCommand,
-			Text: "$ " + strings.Repeat("`", 250) + "\nerror " + strings.Repeat("`", 250), Outcome: &worse}
+		steps[i] = models.Step{
+			Seq: i + 1, At: start.Add(time.Duration(i) * time.Minute), Actor: models.ActorEngineer, Kind: models.StepCommand,
+			Text: "$ " + strings.Repeat("`", 250) + "\nerror " + strings.Repeat("`", 250), Outcome: &worse,
+		}
 	}
 	in := document.Input{Steps: steps, EngineerNotes: strings.Repeat("&lt; ", 2_000)}
 	for limit, want := range map[int]int{0: document.DefaultLimit, -5: document.MinLimit, 9_000: 9_000} {

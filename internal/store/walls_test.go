@@ -21,9 +21,18 @@ import (
 
 // rows are all structs that gorm reads and writes.
 var rows = []any{
-	models.Account{}, models.Team{}, models.User{}, models.Session{}, models.Step{}, models.Handoff{},
-	models.Effect{}, models.Documentation{}, models.TimelineEntry{}, models.TransitionInput{},
-	models.FeedEvent{}, models.FeedHead{},
+	models.Account{},
+	models.Team{},
+	models.User{},
+	models.Session{},
+	models.Step{},
+	models.Handoff{},
+	models.Effect{},
+	models.Documentation{},
+	models.TimelineEntry{},
+	models.TransitionInput{},
+	models.FeedEvent{},
+	models.FeedHead{},
 }
 
 func open(t *testing.T) *Store {
