@@ -179,6 +179,7 @@ class Reference {
     const answers = Object.entries(op.responses).map(([status, r]) => [status, this.resolve(r)]);
     const good = answers.filter(([status]) => status < "400");
     const bad = answers.filter(([status]) => status >= "400");
+    const shown = op["x-baton-samples"] || [good[0][0]];
     return el("article", { class: "operation", id: op.operationId },
       el("div", null,
         el("h3", null, el("a", { href: "#" + op.operationId }, op.summary)),
@@ -203,7 +204,7 @@ class Reference {
             el("summary", null, bad.length === 1 ? "1 error" : bad.length + " errors"),
             el("ul", { class: "answers" }, bad.map((a) => this.answer(a))))
           : null),
-      el("div", { class: "samples" }, this.request(op, body), ...good.slice(0, 1).map((a) => this.response(a, op["x-baton-answer"]))));
+      el("div", { class: "samples" }, this.request(op, body), answers.filter(([status]) => shown.includes(status)).map((a) => this.response(a, op["x-baton-answer"]))));
   }
 
   // json is the JSON content of a body or an answer.
@@ -247,9 +248,9 @@ class Reference {
   response([status, r], differs) {
     const [type, content] = Object.entries(r.content || {})[0] || [];
     if (!content) return null;
-    const json = type === "application/json";
+    const json = type.endsWith("json");
     let example = content.example !== undefined ? content.example : this.sample(content.schema);
-    if (differs) example = { ...example, ...differs };
+    if (differs && status < "400") example = { ...example, ...differs };
     if (json && !Object.keys(example).length) return null;
     return this.figure(`Answer ${status}`, json ? JSON.stringify(example, null, 2) : example, json);
   }
@@ -293,9 +294,11 @@ class Reference {
   }
 
   schemas() {
+    // Objects before the lists of values that they use.
+    const all = Object.entries(this.doc.components.schemas).sort(([, a], [, b]) => !a.properties - !b.properties);
     return el("section", { class: "group", id: "schemas", "aria-label": "Schemas" },
       el("header", null, el("h2", null, "Schemas"), el("p", null, "The shapes that requests and answers are made of.")),
-      Object.entries(this.doc.components.schemas).map(([name, schema]) => el("article", { class: "schema", id: "schema-" + name },
+      all.map(([name, schema]) => el("article", { class: "schema", id: "schema-" + name },
         el("h3", null, el("a", { href: "#schema-" + name }, name)),
         el("div", { class: "prose" }, prose(schema.description), schema.enum ? el("p", { class: "bound" }, this.bounds(schema)) : null),
         this.members(schema, schema.additionalProperties === false),
@@ -346,9 +349,7 @@ async function start() {
   }
   filterOperations();
   follow();
-  // What the address points to is only there now.
-  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target) target.scrollIntoView({ behavior: "instant" });
+  if (location.hash) location.replace(location.hash); // What it points to is only there now.
 }
 
 start();
