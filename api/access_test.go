@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -88,6 +89,22 @@ func TestWhoMayNotBeTold(t *testing.T) {
 			require.Equal(t, string(tc.code), readProblem(t, rec).Code)
 		})
 	}
+}
+
+// TestRoutesAndDescriptionAgree holds that a server in which they differ does
+// not start.
+func TestRoutesAndDescriptionAgree(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.server.Handle("GET", "/api/v1/secret", http.NotFoundHandler())
+	require.ErrorContains(t, w.server.checkRoutes(), "GET /api/v1/secret is served and not described")
+
+	w = newWorld(t)
+	more := *w.server.spec
+	more.operations = maps.Clone(more.operations)
+	more.operations[route{"GET", "/api/v1/more"}] = &operation{id: "getMore"}
+	w.server.spec = &more
+	require.ErrorContains(t, w.server.checkRoutes(), "getMore is described and not served")
 }
 
 // TestAccessComesFirst holds that who may not call an operation learns nothing

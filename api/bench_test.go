@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -22,7 +21,7 @@ func (w nowhere) WriteHeader(int)             {}
 // BenchmarkLosingClaim is what this package adds to a claim that somebody else
 // has won, the request that bursts are made of.
 func BenchmarkLosingClaim(b *testing.B) {
-	w := newWorld(b, func(o *Options) { o.Logger = slog.New(slog.NewJSONHandler(io.Discard, nil)) })
+	w := newWorld(b, func(o *Options) { o.Logger = slog.New(slog.NewJSONHandler(nowhere{}, nil)) })
 	lost := &models.Error{Code: models.CodeAlreadyClaimed, Message: "Sam was first.", Claim: &models.Claim{ByID: sam, ByName: "Sam", At: noon}}
 	w.handoffs.transition = func(context.Context, models.Principal, models.TransitionRequest) (models.HandoffView, error) {
 		return models.HandoffView{}, lost

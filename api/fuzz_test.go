@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"reflect"
@@ -30,8 +29,10 @@ func FuzzDecodeJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := decodeJSON(data)
 		if err != nil {
-			require.Equal(t, models.CodeInvalid, models.CodeOf(err), "%v", err)
-			require.NotContains(t, err.(*models.Error).Message, "invalid character", "Go's own words")
+			var refusal *models.Error
+			require.ErrorAs(t, err, &refusal)
+			require.Equal(t, models.CodeInvalid, refusal.Code, "%v", err)
+			require.NotContains(t, refusal.Message, "invalid character", "Go's own words")
 			return
 		}
 		require.True(t, utf8.Valid(data))
@@ -40,6 +41,43 @@ func FuzzDecodeJSON(f *testing.F) {
 		dec.UseNumber()
 		require.NoError(t, dec.Decode(&want))
 		require.True(t, reflect.DeepEqual(want, got), "%#v is read as %#v", want, got)
+	})
+}
+
+// FuzzQueries sends any query to the lists, and any key to a claim.
+func FuzzQueries(f *testing.F) {
+	for _, seed := range []string{
+		"", "limit=1&cursor=a", "limit=+5", "limit=05", "limit=1_0", "limit=-0", "mine=true&sort=-created_at", "mine=1", "q=%00", "q=%ff", "q=%",
+		"q=a;b", "team_id=0197A3C0-1f00-7a10-8c55-2b9d6e4f1a02", "status=queued&status=claimed", "priority=low,high", "cursor=a%2Cb", "q[]=a",
+	} {
+		f.Add(seed, "k")
+		f.Add("", seed)
+	}
+	w := newWorld(f, func(o *Options) { o.Logger = slog.New(slog.DiscardHandler) })
+	w.records.queue = func(_ context.Context, _ models.QueueFilter, p models.Page) ([]models.HandoffView, string, error) {
+		if p.Limit < 1 || p.Limit > 200 {
+			panic("a page that breaks the rules")
+		}
+		return nil, "", nil
+	}
+	w.handoffs.transition = func(_ context.Context, _ models.Principal, r models.TransitionRequest) (models.HandoffView, error) {
+		if len(r.Key) > models.MaxIdempotencyKey || strings.Trim(r.Key, "!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~") != "" {
+			panic("a key that breaks the rules")
+		}
+		return aHandoff(), nil
+	}
+	f.Fuzz(func(t *testing.T, query, key string) {
+		req := ask("GET", sessionsPath+"/queue", "")
+		req.URL.RawQuery = query
+		rec := httptest.NewRecorder()
+		w.server.ServeHTTP(rec, req)
+		require.Contains(t, []int{200, 400, 422}, rec.Code, rec.Body.String())
+
+		req = ask("POST", aHandoffPath+"/claim", "")
+		req.Header["Idempotency-Key"] = []string{key}
+		rec = httptest.NewRecorder()
+		w.server.ServeHTTP(rec, req)
+		require.Contains(t, []int{200, 422}, rec.Code, rec.Body.String())
 	})
 }
 
@@ -57,7 +95,7 @@ func FuzzBodies(f *testing.F) {
 			f.Add(operation, []byte(seed))
 		}
 	}
-	w := newWorld(f, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil)) })
+	w := newWorld(f, func(o *Options) { o.Logger = slog.New(slog.DiscardHandler) })
 	clean := func(texts ...string) {
 		for _, text := range texts {
 			if strings.ContainsAny(text, "\x00\x1b\u0085") || !utf8.ValidString(text) {

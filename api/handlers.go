@@ -16,10 +16,7 @@ type handlers struct{ *Server }
 // gin uses again for other requests: a port that kept it, or started something
 // that outlives the request, would later see somebody else's account in it.
 func plain(ctx context.Context) context.Context {
-	if c, ok := ctx.(*gin.Context); ok {
-		return c.Request.Context()
-	}
-	return ctx
+	return ctx.(*gin.Context).Request.Context() //nolint:forcetypeassert // see the generated code
 }
 
 // caller is the request's own context and who asks.

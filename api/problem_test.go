@@ -33,8 +33,10 @@ func TestProblems(t *testing.T) {
 		{name: "token", err: models.Errorf(models.CodeUnauthenticated, "No."), status: 401, code: models.CodeUnauthenticated, detail: `"No."`},
 		{name: "forbidden", err: models.Errorf(models.CodeForbidden, "No."), status: 403, code: models.CodeForbidden, detail: `"No."`},
 		{name: "not found", err: models.Errorf(models.CodeNotFound, "Session not found"), status: 404, code: models.CodeNotFound, detail: `"Session not found"`},
-		{name: "already claimed", err: &models.Error{Code: models.CodeAlreadyClaimed, Message: "Sam Lee was first.", Claim: claim}, status: 409, code: models.CodeAlreadyClaimed,
-			detail: `{"error":"already_claimed","claimed_by_id":"` + sam.String() + `","claimed_by_name":"Sam Lee","claimed_at":"2026-11-04T12:00:00Z"}`},
+		{
+			name: "already claimed", err: &models.Error{Code: models.CodeAlreadyClaimed, Message: "Sam Lee was first.", Claim: claim}, status: 409, code: models.CodeAlreadyClaimed,
+			detail: `{"error":"already_claimed","claimed_by_id":"` + sam.String() + `","claimed_by_name":"Sam Lee","claimed_at":"2026-11-04T12:00:00Z"}`,
+		},
 		{name: "already claimed by nobody knows whom", err: models.Errorf(models.CodeAlreadyClaimed, "No."), status: 409, code: models.CodeAlreadyClaimed, detail: `"No."`},
 		{name: "already handed off", err: models.Errorf(models.CodeAlreadyHandedOff, "No."), status: 409, code: models.CodeAlreadyHandedOff, detail: `"No."`},
 		{name: "closed", err: models.Errorf(models.CodeClosed, "No."), status: 409, code: models.CodeClosed, detail: `"No."`},

@@ -84,7 +84,7 @@ func New(o Options) (*Server, error) {
 	gin.SetMode(gin.ReleaseMode) // or gin prints its routes
 	s := &Server{o: o, spec: sp, engine: gin.New(), streams: streams{most: o.MaxStreams}}
 	s.routes()
-	return s, s.complete()
+	return s, s.checkRoutes()
 }
 
 func (o Options) complete() (Options, error) {
@@ -113,7 +113,7 @@ func (s *Server) routes() {
 	e.Use(s.observe, s.headers)
 	e.NoRoute(s.noRoute)
 	e.NoMethod(func(c *gin.Context) {
-		s.fail(c, models.Errorf(codeMethodNotAllowed, "%s is not possible here; %s is.", c.Request.Method, c.Writer.Header().Get("Allow")))
+		s.fail(c, models.Errorf(codeMethodNotAllowed, "%s is not possible here. Use %s.", c.Request.Method, c.Writer.Header().Get("Allow")))
 	})
 
 	described := e.Group("/", s.admit, s.validate)
@@ -130,15 +130,19 @@ func (s *Server) routes() {
 	s.docs(e)
 }
 
-// complete fails when the routes and the description do not name the same
-// operations.
-func (s *Server) complete() error {
+// checkRoutes fails when what is served and what is described differ, apart
+// from the reference itself. So nothing is served without its access rule.
+func (s *Server) checkRoutes() error {
 	served := map[route]bool{}
 	for _, r := range s.engine.Routes() {
-		served[route{r.Method, r.Path}] = true
+		at := route{r.Method, r.Path}
+		served[at] = true
+		if s.spec.operations[at] == nil && !strings.HasPrefix(r.Path, "/docs") {
+			return fmt.Errorf("api: %s %s is served and not described", r.Method, r.Path)
+		}
 	}
-	for r, op := range s.spec.operations {
-		if !served[r] {
+	for at, op := range s.spec.operations {
+		if !served[at] {
 			return fmt.Errorf("api: %s is described and not served", op.id)
 		}
 	}

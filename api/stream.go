@@ -166,12 +166,8 @@ func (s *Server) openStream(c *gin.Context) *streamWriter {
 	if w, ok := raw.(interface{ Unwrap() http.ResponseWriter }); ok {
 		raw = w.Unwrap()
 	}
-	control := http.NewResponseController(raw)
-	// A read deadline of the server would cancel the request. Where there is
-	// none to lift, there is none.
-	_ = control.SetReadDeadline(time.Time{})
 	c.Writer.WriteHeaderNow()
-	return &streamWriter{to: c.Writer, control: control, timeout: s.o.StreamWriteTimeout}
+	return &streamWriter{to: c.Writer, control: http.NewResponseController(raw), timeout: s.o.StreamWriteTimeout}
 }
 
 // write sends frames with one write and one flush.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -70,8 +71,6 @@ func (r *reader) SetWriteDeadline(t time.Time) error {
 	r.deadline = t
 	return r.broken["deadline"]
 }
-
-func (r *reader) SetReadDeadline(time.Time) error { return nil }
 
 // text is what has reached the client.
 func (r *reader) text() string {
@@ -475,6 +474,50 @@ func TestStreamOverTheWire(t *testing.T) {
 	_, err = body.ReadByte()
 	require.ErrorIs(t, err, io.EOF)
 }
+
+// TestStreamOutlivesTheServersTimeouts holds that the deadlines a server sets
+// for answers that end do not end a stream.
+func TestStreamOutlivesTheServersTimeouts(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.feed.subscribe = func(context.Context, uuid.UUID, string) (Subscription, error) {
+			return &fakeSubscription{frames: make(chan [][]byte)}, nil
+		}
+		client, server := net.Pipe()
+		connections := make(onePipe, 1)
+		connections <- server
+		s := &http.Server{Handler: w.server, ReadTimeout: time.Second, WriteTimeout: time.Second}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(connections) }()
+		var got bytes.Buffer
+		read := make(chan struct{})
+		go func() {
+			defer close(read)
+			_, _ = got.ReadFrom(client)
+		}()
+		_, err := io.WriteString(client, "GET "+streamPath+" HTTP/1.1\r\nHost: baton\r\nAuthorization: Bearer owner\r\n\r\n")
+		require.NoError(t, err)
+		after(55 * time.Second)
+		require.NoError(t, client.Close())
+		<-read
+		require.Equal(t, 2, strings.Count(got.String(), ": keepalive\n\n"), got.String())
+		require.NoError(t, s.Close())
+		require.ErrorIs(t, <-served, http.ErrServerClosed)
+	})
+}
+
+// onePipe is a listener for the connections that are put into it.
+type onePipe chan net.Conn
+
+func (l onePipe) Accept() (net.Conn, error) {
+	c, open := <-l
+	if !open {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+func (l onePipe) Close() error   { close(l); return nil }
+func (l onePipe) Addr() net.Addr { return &net.TCPAddr{} }
 
 // TestDrainSpreads holds that draining ends every stream within the time, and
 // not all at once.
