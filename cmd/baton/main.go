@@ -71,6 +71,8 @@ func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 type versionCmd struct{}
 
+func (versionCmd) Help() string { return "Example:\n  baton version" }
+
 func (versionCmd) Run() error {
 	_, err := fmt.Fprintln(os.Stdout, version)
 	return err

@@ -162,6 +162,8 @@ type accountCmd struct {
 
 type accountListCmd struct{}
 
+func (accountListCmd) Help() string { return "Example:\n  baton account list" }
+
 func (accountListCmd) Run(ctx context.Context) error {
 	return withStore(ctx, func(s *store.Store) error {
 		accounts, err := s.Accounts(ctx)
@@ -279,6 +281,8 @@ func (feedEpochCmd) Run(ctx context.Context) error {
 //go:generate sh -c "go run . config > ../../docs/configuration.md"
 
 type configCmd struct{}
+
+func (configCmd) Help() string { return "Example:\n  baton config > docs/configuration.md" }
 
 func (configCmd) Run() error {
 	_, err := fmt.Fprint(os.Stdout, config.Markdown())
