@@ -45,8 +45,8 @@ func (a *Activities) Project(ctx context.Context, snap models.Snapshot) error {
 	if err == nil {
 		return nil
 	}
-	a.log.WarnContext(ctx, "a decision could not be projected", "handoff_id", snap.HandoffID, "version", snap.Version(), "error", err)
-	return temporal.NewApplicationError(reasonOf(err), string(models.CodeOf(err)))
+	a.log.WarnContext(ctx, "a decision could not be projected", "account_id", snap.AccountID, "handoff_id", snap.HandoffID, "version", snap.Version(), "error", err)
+	return temporal.NewApplicationError(reasonOf(err), string(models.CodeOf(err))) // never final, whatever the code
 }
 
 // EffectInput names the step of a handoff that a side effect is for.
@@ -58,10 +58,13 @@ type EffectInput struct {
 	Verb       models.Verb `json:"verb"`
 	Generation int         `json:"generation"`
 	Version    int         `json:"version"`
+	// Last says that there is no other attempt after this one: the handoff is
+	// closed and waits for nothing but this.
+	Last bool `json:"last,omitempty"`
 }
 
-// EffectPolicy is how side effects are retried: without end, quickly at first,
-// then every five minutes.
+// Side effects are retried without end, quickly at first, then every
+// EffectMaxRetry.
 const (
 	EffectFirstRetry = time.Second
 	EffectBackoff    = 2.0

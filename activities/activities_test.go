@@ -131,6 +131,7 @@ type housekeeping struct {
 	running   map[uuid.UUID]bool
 	discarded []uuid.UUID
 	trouble   error
+	pruned    bool
 }
 
 func (h *housekeeping) AbandonedStarts(context.Context, time.Duration, int) ([]models.Handoff, error) {
@@ -141,8 +142,11 @@ func (h *housekeeping) DiscardAbandonedStart(_ context.Context, row models.Hando
 	h.discarded = append(h.discarded, row.ID)
 	return nil
 }
-func (h *housekeeping) PruneInputs(context.Context, time.Duration) (int64, error) { return 2, nil }
-func (h *housekeeping) PruneFeed(context.Context, time.Duration) (int64, error)   { return 3, nil }
+func (h *housekeeping) PruneFeed(context.Context, time.Duration) (int64, error) {
+	h.pruned = true
+	return 3, nil
+}
+
 func (h *housekeeping) Running(_ context.Context, _, _, handoff uuid.UUID) (bool, error) {
 	return h.running[handoff], h.trouble
 }
@@ -155,11 +159,13 @@ func TestMaintainSparesWhatRuns(t *testing.T) {
 	require.NoError(t, err)
 	var report activities.MaintenanceReport
 	require.NoError(t, value.Get(&report))
-	require.Equal(t, activities.MaintenanceReport{Starts: 1, Inputs: 2, Events: 3}, report)
+	require.Equal(t, activities.MaintenanceReport{Starts: 1, Events: 3}, report)
 	require.Equal(t, []uuid.UUID{dead.ID}, h.discarded)
 
-	h.trouble, h.discarded = errors.New("Temporal is down"), nil
+	h.trouble, h.discarded, h.pruned = errors.New("Temporal is down at 10.0.0.1"), nil, false
 	_, err = environment(t, &records{}, activities.Maintenance{Records: h, Workflows: h}).ExecuteActivity(acts.Maintain)
 	require.Error(t, err)
 	require.Empty(t, h.discarded, "what cannot be told to be dead is left alone")
+	require.True(t, h.pruned, "and keeps nothing else from being done")
+	require.NotContains(t, err.Error(), "10.0.0.1")
 }

@@ -29,7 +29,7 @@ func (a *Activities) effect(ctx context.Context, kind models.EffectKind, in Effe
 		HandoffID: in.HandoffID, Kind: kind, State: models.EffectFailed,
 		Reason: &reason, Attempts: int(info.Attempt),
 	}
-	if !permanent(err) {
+	if !permanent(err) && !in.Last {
 		next := time.Now().Add(nextDelay(info.RetryPolicy, info.Attempt, err))
 		state.State, state.NextAttemptAt = models.EffectRetrying, &next
 	}
@@ -74,8 +74,8 @@ func nextDelay(policy *temporal.RetryPolicy, attempt int32, err error) time.Dura
 	return time.Duration(min(delay, float64(policy.MaximumInterval)))
 }
 
-// forTemporal is the one place where errors of side effects become Temporal's:
-// histories are durable, so only codes and messages for people go there.
+// forTemporal turns an error into Temporal's. Histories are durable, so only
+// codes and messages for people go there; the rest is for the log.
 func forTemporal(err error) error {
 	o := temporal.ApplicationErrorOptions{NonRetryable: permanent(err)}
 	var known *models.Error

@@ -2,6 +2,8 @@ package activities
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,7 +23,6 @@ type Maintenance struct {
 type MaintenanceRecords interface {
 	AbandonedStarts(ctx context.Context, idle time.Duration, limit int) ([]models.Handoff, error)
 	DiscardAbandonedStart(ctx context.Context, h models.Handoff) error
-	PruneInputs(ctx context.Context, idle time.Duration) (int64, error)
 	PruneFeed(ctx context.Context, keep time.Duration) (int64, error)
 }
 
@@ -30,44 +31,44 @@ type Workflows interface {
 	Running(ctx context.Context, account, session, handoff uuid.UUID) (bool, error)
 }
 
-// Abandoned is how long nobody must have worked on a start, or used the text
-// of a request, before it is removed. It is far longer than any request lives,
-// so that nothing under way is cut off.
+// Abandoned is how long nobody must have worked on a start before it is
+// removed. It is far longer than any request lives.
 const Abandoned = 15 * time.Minute
 
 // MaintenanceReport counts what was removed.
 type MaintenanceReport struct {
 	Starts int   `json:"starts"`
-	Inputs int64 `json:"inputs"`
 	Events int64 `json:"events"`
 }
 
-// Maintain ends what nobody retried: rows of handoffs that never started,
-// texts of requests that never became a transition, feed events past their
-// time.
+// Maintain ends what nobody retried: rows of handoffs that never started, and
+// feed events past their time. What fails does not keep the rest from being done.
 func (a *Activities) Maintain(ctx context.Context) (MaintenanceReport, error) {
-	var report MaintenanceReport
-	m := a.maintenance
-	rows, err := m.Records.AbandonedStarts(ctx, Abandoned, 500)
-	if err != nil {
-		return report, err
+	starts, startsErr := a.endAbandonedStarts(ctx)
+	events, eventsErr := a.maintenance.Records.PruneFeed(ctx, a.maintenance.KeepFeed)
+	report := MaintenanceReport{Starts: starts, Events: events}
+	if err := errors.Join(startsErr, eventsErr); err != nil {
+		a.log.WarnContext(ctx, "housekeeping is not finished", "error", err)
+		return report, forTemporal(err)
 	}
+	return report, nil
+}
+
+func (a *Activities) endAbandonedStarts(ctx context.Context) (ended int, err error) {
+	rows, err := a.maintenance.Records.AbandonedStarts(ctx, Abandoned, 500)
 	for _, row := range rows {
-		running, err := m.Workflows.Running(ctx, row.AccountID, row.SessionID, row.ID)
-		if err != nil {
-			return report, err
-		}
-		if running {
+		running, lookErr := a.maintenance.Workflows.Running(ctx, row.AccountID, row.SessionID, row.ID)
+		if lookErr == nil && running {
 			continue // its own projector will show it
 		}
-		if err := m.Records.DiscardAbandonedStart(ctx, row); err != nil {
-			return report, err
+		if lookErr == nil {
+			lookErr = a.maintenance.Records.DiscardAbandonedStart(ctx, row)
 		}
-		report.Starts++
+		if lookErr != nil {
+			err = errors.Join(err, fmt.Errorf("handoff %s: %w", row.ID, lookErr))
+			continue
+		}
+		ended++
 	}
-	if report.Inputs, err = m.Records.PruneInputs(ctx, Abandoned); err != nil {
-		return report, err
-	}
-	report.Events, err = m.Records.PruneFeed(ctx, m.KeepFeed)
-	return report, err
+	return ended, err
 }

@@ -63,6 +63,11 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
+// AlreadyHandedOff is the refusal of a second open handoff of a session.
+func AlreadyHandedOff() *Error {
+	return Errorf(CodeAlreadyHandedOff, "The session already has an open handoff. Resolve or cancel that one first.")
+}
+
 // WithCause returns a copy that wraps cause for the log.
 func (e *Error) WithCause(cause error) *Error {
 	c := *e

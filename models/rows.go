@@ -63,7 +63,7 @@ type Session struct {
 	Status     SessionStatus
 	StepCount  int
 	StepBytes  int
-	// RequestHash is what an Idempotency-Key was first used with; nil without one.
+	// RequestHash is a digest of the request that created it.
 	RequestHash []byte
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
@@ -91,8 +91,8 @@ type Step struct {
 func (Step) TableName() string { return "session_steps" }
 
 // Handoff is one act of passing a session on, as readers see it. The row is a
-// projection of the workflow's decisions and is written by one function of
-// package store alone.
+// projection of the workflow's decisions; once it is visible, one function of
+// package store alone writes it.
 type Handoff struct {
 	AccountID uuid.UUID `gorm:"primaryKey"`
 	ID        uuid.UUID `gorm:"primaryKey"`

@@ -36,6 +36,8 @@ type Options struct {
 // Worker polls Baton's task queues.
 type Worker struct {
 	temporal client.Client
+	acts     *activities.Activities
+	o        Options
 	workers  []worker.Worker
 }
 
@@ -50,6 +52,13 @@ func New(c client.Client, acts *activities.Activities, o Options) *Worker {
 	if o.StopTimeout == 0 {
 		o.StopTimeout = 30 * time.Second
 	}
+	return &Worker{temporal: c, acts: acts, o: o}
+}
+
+// build makes the SDK's workers, one for each task queue. They can be started
+// once, whether or not that works, so each attempt needs new ones.
+func (w *Worker) build() []worker.Worker {
+	c, acts, o := w.temporal, w.acts, w.o
 	decisions := worker.New(c, workflows.TaskQueue, worker.Options{
 		MaxConcurrentWorkflowTaskExecutionSize: o.WorkflowTasks,
 		MaxConcurrentActivityExecutionSize:     o.Activities,
@@ -77,7 +86,7 @@ func New(c client.Client, acts *activities.Activities, o Options) *Worker {
 	})
 	psa.RegisterActivity(acts.Document)
 
-	return &Worker{temporal: c, workers: []worker.Worker{decisions, psa}}
+	return []worker.Worker{decisions, psa}
 }
 
 func autoscaling(initial int) worker.PollerBehavior {
@@ -87,16 +96,18 @@ func autoscaling(initial int) worker.PollerBehavior {
 }
 
 // Start begins to poll. It fails when Temporal does not answer; nothing is
-// running then.
+// running then, and it may be called again.
 func (w *Worker) Start() error {
-	for i, each := range w.workers {
+	workers := w.build()
+	for i, each := range workers {
 		if err := each.Start(); err != nil {
-			for _, started := range w.workers[:i] {
+			for _, started := range workers[:i] {
 				started.Stop()
 			}
 			return fmt.Errorf("starting the worker: %w", err)
 		}
 	}
+	w.workers = workers
 	return nil
 }
 

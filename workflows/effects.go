@@ -80,10 +80,15 @@ func (h *handoff) execute(ctx workflow.Context, run *effectRun, t models.Transit
 		},
 		Summary: fmt.Sprintf("%s (version %d)", run.summary, t.Version),
 	})
-	err := workflow.ExecuteActivity(ctx, run.activity, activities.EffectInput{
+	in := activities.EffectInput{
 		AccountID: h.in.AccountID, SessionID: h.in.SessionID, HandoffID: h.in.HandoffID,
 		Verb: t.Verb, Generation: t.Generation, Version: t.Version,
-	}).Get(ctx, nil)
+	}
+	err := h.untilClosed(ctx, run, in)
+	if temporal.IsCanceledError(err) {
+		in.Last = true
+		err = workflow.ExecuteActivity(once(ctx), run.activity, in).Get(ctx, nil)
+	}
 	run.state, run.reason = models.EffectDone, ""
 	if err != nil {
 		run.state, run.reason = models.EffectFailed, err.Error()
@@ -93,6 +98,39 @@ func (h *handoff) execute(ctx workflow.Context, run *effectRun, t models.Transit
 		}
 	}
 	h.show(ctx)
+}
+
+// closingGrace is how long a closed handoff waits for a side effect that is
+// being retried. The session cannot be handed off again before it is over.
+const closingGrace = 5 * time.Second
+
+// untilClosed runs a side effect with all its retries, and cancels it when the
+// handoff has been closed and the grace is over.
+func (h *handoff) untilClosed(ctx workflow.Context, run *effectRun, in activities.EffectInput) error {
+	ctx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	result := workflow.ExecuteActivity(ctx, run.activity, in)
+	shown := func() bool { return h.snap.Last().Status.Closed() && h.projected == h.snap.Version() }
+	if err := workflow.Await(ctx, func() bool { return result.IsReady() || shown() }); err != nil {
+		return err
+	}
+	if !result.IsReady() {
+		if _, err := workflow.AwaitWithTimeout(ctx, closingGrace, result.IsReady); err != nil {
+			return err
+		}
+		if !result.IsReady() {
+			cancel()
+		}
+	}
+	return result.Get(ctx, nil)
+}
+
+// once is for the last attempt of a side effect.
+func once(ctx workflow.Context) workflow.Context {
+	o := workflow.GetActivityOptions(ctx)
+	o.RetryPolicy = &temporal.RetryPolicy{MaximumAttempts: 1}
+	o.Summary += ", for the last time"
+	return workflow.WithActivityOptions(ctx, o)
 }
 
 func (h *handoff) effectsSettled() bool {

@@ -74,7 +74,7 @@ func (h *handoff) listen(ctx workflow.Context) error {
 	for _, door := range doors {
 		validate := func(_ workflow.Context, r Request) error {
 			_, err := Decide(h.snap, door.verb, r)
-			return toRefusal(err)
+			return toRefusal(h.snap, err)
 		}
 		handle := func(ctx workflow.Context, r Request) (models.Snapshot, error) {
 			return h.update(ctx, door.verb, r)
@@ -98,7 +98,7 @@ func (h *handoff) update(ctx workflow.Context, verb models.Verb, r Request) (mod
 	// because updates run first. They are heard first.
 	h.drainClaims(ctx)
 	err := h.decide(ctx, verb, r, models.DoorAPI, workflow.GetCurrentUpdateInfo(ctx).ID)
-	return h.snap, toRefusal(err)
+	return h.snap, toRefusal(h.snap, err)
 }
 
 // decide is the one way by which the state changes.

@@ -113,7 +113,8 @@ func TestStoryOfAHandoff(t *testing.T) {
 	require.Equal(t, ana, *won.snap.Last().HolderID)
 	require.True(t, won.snap.Last().At.Equal(testEpoch.Add(time.Hour)))
 	require.True(t, lost.rejected, "a refusal costs no history")
-	refusal := RefusalFrom(lost.err)
+	refusal, state := RefusalFrom(lost.err)
+	require.Equal(t, 2, state.Version(), "it comes with the state that it is about")
 	require.NotNil(t, refusal)
 	require.Equal(t, models.CodeAlreadyClaimed, refusal.Code)
 	require.Equal(t, ana, refusal.Claim.ByID)
@@ -130,7 +131,8 @@ func TestClaimSignalIsASecondDoor(t *testing.T) {
 	lost := p.at(2*time.Hour, act{verb: models.VerbClaim, who: ben})
 	p.at(3*time.Hour, act{verb: models.VerbResolve, who: ana})
 	p.run()
-	require.Equal(t, models.CodeAlreadyClaimed, RefusalFrom(lost.err).Code)
+	refusal, _ := RefusalFrom(lost.err)
+	require.Equal(t, models.CodeAlreadyClaimed, refusal.Code)
 	claim := p.projected[len(p.projected)-1].Transitions[1]
 	require.Equal(t, models.DoorOperator, claim.Door)
 	require.Equal(t, ana, claim.ActorID)
@@ -149,7 +151,8 @@ func TestSignalThatCameFirstWins(t *testing.T) {
 	p.at(2*time.Hour, act{verb: models.VerbResolve, who: ana})
 	p.run()
 	require.Error(t, late.err)
-	require.Equal(t, models.CodeAlreadyClaimed, RefusalFrom(late.err).Code)
+	refusal, _ := RefusalFrom(late.err)
+	require.Equal(t, models.CodeAlreadyClaimed, refusal.Code)
 }
 
 func TestRefusedSignalsAreShownToOperators(t *testing.T) {

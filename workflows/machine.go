@@ -149,7 +149,8 @@ func Decide(s models.Snapshot, verb models.Verb, r Request) (Decision, error) {
 // accept adds a decision to the state.
 func accept(s *models.Snapshot, d Decision, door models.Door, requestID string, at time.Time) {
 	next := d.Next
-	next.Door, next.RequestID, next.At = door, requestID, at.UTC()
+	// In microseconds, as PostgreSQL keeps it: every reader is told the same.
+	next.Door, next.RequestID, next.At = door, requestID, at.UTC().Truncate(time.Microsecond)
 	s.Transitions = append(s.Transitions, next)
 }
 

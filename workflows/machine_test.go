@@ -154,7 +154,8 @@ func TestAlreadyClaimedNamesTheHolder(t *testing.T) {
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, &models.Claim{ByID: ana, At: testEpoch.Add(time.Minute)}, e.Claim)
 
-	back := RefusalFrom(toRefusal(err))
+	back, state := RefusalFrom(toRefusal(s, err))
+	require.Equal(t, s, state)
 	require.NotNil(t, back)
 	require.Equal(t, models.CodeAlreadyClaimed, back.Code)
 }

@@ -17,40 +17,44 @@ import (
 type refusalDetail struct {
 	ClaimedBy *uuid.UUID `json:"claimed_by,omitempty"`
 	ClaimedAt *time.Time `json:"claimed_at,omitempty"`
+	// State is what the refusal is about, so that readers can be shown it
+	// before anybody is refused because of it.
+	State models.Snapshot `json:"state"`
 }
 
 // toRefusal turns the state machine's error into Temporal's.
-func toRefusal(err error) error {
+func toRefusal(s models.Snapshot, err error) error {
 	var e *models.Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	var detail refusalDetail
+	detail := refusalDetail{State: s}
 	if e.Claim != nil {
-		detail = refusalDetail{&e.Claim.ByID, &e.Claim.At}
+		detail.ClaimedBy, detail.ClaimedAt = &e.Claim.ByID, &e.Claim.At
 	}
 	return temporal.NewApplicationErrorWithOptions(e.Message, string(e.Code), temporal.ApplicationErrorOptions{
 		NonRetryable: true, Details: []any{detail}, Category: temporal.ApplicationErrorCategoryBenign,
 	})
 }
 
-// RefusalFrom finds the state machine's error in what an Update returned, or
-// nil. The name of a holder is not in it: names do not travel through Temporal.
-func RefusalFrom(err error) *models.Error {
+// RefusalFrom finds the state machine's error in what an Update returned, and
+// the state that it is about; nil when it is no refusal. The name of a holder
+// is not in it: names do not travel through Temporal.
+func RefusalFrom(err error) (*models.Error, models.Snapshot) {
 	var app *temporal.ApplicationError
 	if !errors.As(err, &app) {
-		return nil
+		return nil, models.Snapshot{}
 	}
 	code := models.Code(app.Type())
 	switch code {
 	case models.CodeInvalid, models.CodeForbidden, models.CodeNotFound, models.CodeAlreadyClaimed, models.CodeClosed, models.CodeConflict:
 	default:
-		return nil
+		return nil, models.Snapshot{}
 	}
 	e := models.Errorf(code, "%s", app.Message())
 	var detail refusalDetail
 	if app.HasDetails() && app.Details(&detail) == nil && detail.ClaimedBy != nil && detail.ClaimedAt != nil {
 		e.Claim = &models.Claim{ByID: *detail.ClaimedBy, At: *detail.ClaimedAt}
 	}
-	return e
+	return e, detail.State
 }

@@ -18,18 +18,19 @@ import (
 var version = "dev"
 
 type cli struct {
-	Up      upCmd      `cmd:"" group:"try" help:"Run everything on this machine, with a demo account."`
-	Demo    demoCmd    `cmd:"" group:"try" help:"Play the story of an escalation against a running 'baton up'."`
-	API     apiCmd     `cmd:"" group:"run" name:"api" help:"Serve the API and the live feed."`
-	Worker  workerCmd  `cmd:"" group:"run" help:"Run workflows and side effects."`
-	Migrate migrateCmd `cmd:"" group:"run" help:"Bring the database and Temporal's search attributes up to date."`
-	Account accountCmd `cmd:"" group:"run" help:"Add accounts and users."`
-	Feed    feedCmd    `cmd:"" group:"run" help:"Look after the feed."`
-	Tail    tailCmd    `cmd:"" group:"use" help:"Show the live feed."`
-	Queue   queueCmd   `cmd:"" group:"use" help:"List the handoffs that you may claim."`
-	Handoff handoffCmd `cmd:"" group:"use" help:"Hand a session off."`
-	Claim   claimCmd   `cmd:"" group:"use" help:"Claim a handoff."`
-	Import  importCmd  `cmd:"" group:"use" help:"Import sessions from a JSON Lines file."`
+	Up          upCmd          `cmd:"" group:"try" help:"Run everything on this machine, with a demo account."`
+	Demo        demoCmd        `cmd:"" group:"try" help:"Play the story of an escalation against a running 'baton up'."`
+	API         apiCmd         `cmd:"" group:"run" name:"api" help:"Serve the API and the live feed."`
+	Worker      workerCmd      `cmd:"" group:"run" help:"Run workflows and side effects."`
+	Migrate     migrateCmd     `cmd:"" group:"run" help:"Bring the database and Temporal's search attributes up to date."`
+	Account     accountCmd     `cmd:"" group:"run" help:"Add accounts and users."`
+	Restored    restoredCmd    `cmd:"" group:"run" help:"Put things right after the database was restored from a backup."`
+	Healthcheck healthcheckCmd `cmd:"" group:"run" help:"Tell whether the API or the worker of this host is well."`
+	Tail        tailCmd        `cmd:"" group:"use" help:"Show the live feed."`
+	Queue       queueCmd       `cmd:"" group:"use" help:"List the handoffs that you may claim."`
+	Handoff     handoffCmd     `cmd:"" group:"use" help:"Hand a session off."`
+	Claim       claimCmd       `cmd:"" group:"use" help:"Claim a handoff."`
+	Import      importCmd      `cmd:"" group:"use" help:"Import sessions from a JSON Lines file."`
 
 	Devstack devstackCmd `cmd:"" group:"develop" help:"Run a command with a throw-away PostgreSQL and Temporal."`
 	Config   configCmd   `cmd:"" group:"develop" help:"Print the reference of all settings, in Markdown."`

@@ -233,25 +233,38 @@ func addUser(ctx context.Context, s *store.Store, u models.User) error {
 }
 
 type userSetCmd struct {
-	Email   string `arg:"" help:"E-mail address of the user."`
-	Role    string `enum:"viewer,engineer,admin,owner," default:"" help:"viewer, engineer, admin or owner."`
-	Disable bool   `help:"Let them in no more. Their streams end within a minute."`
+	Email   string     `arg:"" help:"E-mail address of the user."`
+	Account *uuid.UUID `help:"Id of the account, when several have a user with this address."`
+	Role    string     `enum:"viewer,engineer,admin,owner," default:"" help:"viewer, engineer, admin or owner."`
+	Disable bool       `xor:"state" help:"Let them in no more. Their streams end within a minute."`
+	Enable  bool       `xor:"state" help:"Let them in again."`
 }
 
 func (userSetCmd) Help() string {
-	return "Example:\n  baton account set-user sam@northwind.example --disable"
+	return "Changes only what is said.\nExample:\n  baton account set-user sam@northwind.example --disable"
 }
 
 func (c userSetCmd) Run(ctx context.Context) error {
 	return withStore(ctx, func(s *store.Store) error {
+		if c.Account != nil {
+			ctx = tenant.With(ctx, *c.Account)
+		}
 		u, err := s.UserByEmail(ctx, c.Email)
 		if err != nil {
 			return errors.New(message(err))
 		}
+		var role *models.Role
 		if c.Role != "" {
-			u.Role = models.Role(c.Role)
+			role = new(models.Role(c.Role))
 		}
-		return s.SetUser(tenant.With(ctx, u.AccountID), u.ID, u.Role, c.Disable)
+		var disabled *bool
+		if c.Disable || c.Enable {
+			disabled = &c.Disable
+		}
+		if role == nil && disabled == nil {
+			return errors.New("nothing to change: use --role, --disable or --enable")
+		}
+		return s.SetUser(tenant.With(ctx, u.AccountID), u.ID, role, disabled)
 	})
 }
 
@@ -262,20 +275,6 @@ func message(err error) string {
 		return e.Message
 	}
 	return err.Error()
-}
-
-type feedCmd struct {
-	NewEpoch feedEpochCmd `cmd:"" help:"Tell all readers to start over, after a restore from a backup."`
-}
-
-type feedEpochCmd struct{}
-
-func (feedEpochCmd) Help() string {
-	return "Event numbers that readers have seen may be given again after a restore. A new epoch makes every reader resync once.\nExample:\n  baton feed new-epoch"
-}
-
-func (feedEpochCmd) Run(ctx context.Context) error {
-	return withStore(ctx, func(s *store.Store) error { return s.NewFeedEpoch(ctx) })
 }
 
 //go:generate sh -c "go run . config > ../../docs/configuration.md"

@@ -103,7 +103,13 @@ func (c upCmd) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}()
-	greet := func() { c.greet(cfg, stack, temporal.HostPort, time.Since(began)) }
+	greet := func() {
+		select {
+		case <-a.Working():
+			c.greet(cfg, stack, temporal.HostPort, time.Since(began))
+		case <-ctx.Done():
+		}
+	}
 	if err := runApp(ctx, a, cfg, greet); err != nil {
 		return err
 	}

@@ -3,7 +3,7 @@
 # owns their databases, is no superuser, and cannot enter the other's.
 set -euo pipefail
 
-psql --no-psqlrc -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres <<'SQL'
+psql --no-psqlrc -v ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres <<'SQL'
 \getenv baton POSTGRES_PASSWORD_BATON
 \getenv temporal POSTGRES_PASSWORD_TEMPORAL
 CREATE ROLE baton LOGIN PASSWORD :'baton';

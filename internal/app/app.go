@@ -56,6 +56,7 @@ type App struct {
 	http     *http.Server
 	worker   *worker.Worker
 	failed   chan error
+	working  chan struct{}
 
 	// undo ends what was started, the last first.
 	undo []func(context.Context)
@@ -68,7 +69,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if !o.API && !o.Worker {
 		return nil, errors.New("app: neither API nor worker to run")
 	}
-	a := &App{o: o, log: o.Logger, failed: make(chan error, 4)}
+	a := &App{o: o, log: o.Logger, failed: make(chan error, 4), working: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			a.Stop(context.WithoutCancel(ctx))
@@ -187,16 +188,14 @@ func (s subscriber) Subscribe(ctx context.Context, account uuid.UUID, lastEventI
 	return sub, nil
 }
 
-// Start begins to serve and to work, and returns when it does. A worker waits
-// for Temporal as long as ctx lasts; the API starts without it and says so in
-// its readiness.
+// Start begins to serve and to work. Neither PostgreSQL nor Temporal has to be
+// there yet: the API says in its readiness what is missing, and the worker
+// begins when Temporal answers ([App.Working]).
 func (a *App) Start(ctx context.Context) error {
 	// The worker first, so that it is stopped last: requests that are still
 	// under way when the API stops need it.
 	if a.worker != nil {
-		if err := a.work(ctx); err != nil {
-			return err
-		}
+		a.startWorker(ctx)
 	}
 	if a.hub != nil {
 		a.hub.Start()
@@ -230,8 +229,20 @@ func (a *App) serve(ctx context.Context) error {
 	return nil
 }
 
-// work starts the worker as soon as Temporal answers.
-func (a *App) work(ctx context.Context) error {
+// startWorker starts the worker as soon as Temporal answers, which may be now
+// or in an hour.
+func (a *App) startWorker(ctx context.Context) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var waiting sync.WaitGroup
+	waiting.Go(func() { a.work(ctx) })
+	a.defers(func(context.Context) {
+		cancel()
+		waiting.Wait()
+		a.worker.Stop()
+	})
+}
+
+func (a *App) work(ctx context.Context) {
 	for {
 		err := a.worker.Start()
 		if err == nil {
@@ -240,17 +251,19 @@ func (a *App) work(ctx context.Context) error {
 		a.log.Warn("the worker waits for Temporal", "error", err)
 		select {
 		case <-ctx.Done():
-			return err
+			return
 		case <-time.After(time.Second):
 		}
 	}
-	a.defers(func(context.Context) { a.worker.Stop() })
 	a.log.Info("the worker works")
+	close(a.working)
 	if err := worker.ScheduleMaintenance(ctx, a.temporal); err != nil {
 		a.log.Warn("housekeeping is not scheduled by this worker", "error", err)
 	}
-	return nil
 }
+
+// Working is closed once the worker works.
+func (a *App) Working() <-chan struct{} { return a.working }
 
 func (a *App) fail(err error) {
 	select {
@@ -263,9 +276,9 @@ func (a *App) fail(err error) {
 // stopped then.
 func (a *App) Failed() <-chan error { return a.failed }
 
-// Stop ends everything, the last that was started first: streams in a spread,
-// requests and activities that are under way with the time that ctx leaves
-// them. It may be called more than once.
+// Stop ends everything, the last that was started first: streams in a spread
+// and requests under way within the time that ctx leaves, then activities
+// within the worker's own 30 seconds. It may be called more than once.
 func (a *App) Stop(ctx context.Context) {
 	a.stop.Do(func() {
 		for i := len(a.undo) - 1; i >= 0; i-- {

@@ -131,6 +131,9 @@ func (b *baton) start(o app.Options) (*app.App, func()) {
 	a, err := app.New(b.t.Context(), o)
 	require.NoError(b.t, err)
 	require.NoError(b.t, a.Start(b.t.Context()))
+	if o.Worker {
+		<-a.Working()
+	}
 	var once sync.Once
 	stop := func() {
 		once.Do(func() {
@@ -203,6 +206,7 @@ func runWorkerProcess() {
 	if err := a.Start(ctx); err != nil {
 		panic(err)
 	}
+	<-a.Working()
 	_, _ = os.Stdout.WriteString("ready")
 	select {}
 }

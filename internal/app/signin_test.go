@@ -95,7 +95,7 @@ func TestARemovedUserIsLetInNoMore(t *testing.T) {
 		})
 	}()
 	<-open
-	require.NoError(t, b.store.SetUser(tenant.With(t.Context(), b.ana.AccountID), b.ana.ID, b.ana.Role, true))
+	require.NoError(t, b.store.SetUser(tenant.With(t.Context(), b.ana.AccountID), b.ana.ID, nil, new(true)))
 	eventually(t, "requests are refused", func() bool {
 		status, _, err := b.tryCall(b.ana, http.MethodGet, base+"/api/v1/ai-sessions/queue", nil)
 		return err == nil && status == http.StatusUnauthorized

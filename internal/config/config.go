@@ -20,7 +20,7 @@ type Config struct {
 	MaxStreams      int           `env:"BATON_MAX_STREAMS" envDefault:"10000" doc:"Most live streams that one process serves."`
 	FeedRetention   time.Duration `env:"BATON_FEED_RETENTION" envDefault:"168h" doc:"How long feed events are kept; a reader that was away for longer has to load the queue anew."`
 	Drain           time.Duration `env:"BATON_DRAIN" envDefault:"10s" doc:"Time over which a process that shuts down spreads the ends of its streams; 0s is all at once."`
-	ShutdownTimeout time.Duration `env:"BATON_SHUTDOWN_TIMEOUT" envDefault:"30s" doc:"Longest time to shut down, the drain included; then what is left is cut off."`
+	ShutdownTimeout time.Duration `env:"BATON_SHUTDOWN_TIMEOUT" envDefault:"30s" doc:"Longest time for the API to shut down, the drain included; then what is left is cut off. A worker gets 30 more seconds for activities under way."`
 
 	LogLevel  slog.Level `env:"BATON_LOG_LEVEL" envDefault:"info" doc:"Least level to log: debug, info, warn or error."`
 	LogFormat string     `env:"BATON_LOG_FORMAT" envDefault:"json" doc:"Form of the log: json or text."`

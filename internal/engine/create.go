@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -52,35 +53,38 @@ func inputOf(row models.Handoff) workflows.HandoffInput {
 func (e *Engine) start(ctx context.Context, in workflows.HandoffInput) error {
 	ctx, cancel := context.WithTimeout(ctx, e.patience)
 	defer cancel()
-	for {
+	for pause := 20 * time.Millisecond; ; {
 		sent, err := e.startOnce(ctx, in)
 		if err == nil {
 			return nil
 		}
 		var started *serviceerror.WorkflowExecutionAlreadyStarted
 		if !errors.As(err, &started) {
-			if !sent {
+			err = e.trouble(ctx, "starting the workflow", sent, err)
+			if models.CodeOf(err) == models.CodeUnavailable {
 				e.discard(ctx, in)
 			}
-			return trouble("starting the workflow", sent, err)
+			return err
 		}
 		running, err := e.runningHandoff(ctx, in.AccountID, in.SessionID)
 		switch {
 		case err != nil:
 			// Something runs, and it cannot be told what: perhaps this one.
-			return trouble("looking at the running workflow", true, err)
+			return e.trouble(ctx, "looking at the running workflow", true, err)
 		case running == in.HandoffID:
 			return nil
-		case running != uuid.Nil && !e.closing(ctx, in.SessionID, running):
-			e.discard(ctx, in)
-			return models.Errorf(models.CodeAlreadyHandedOff, "The session already has an open handoff. Cancel or release that one first.")
+		case running != uuid.Nil:
+			closing, err := e.closing(ctx, in.SessionID, running)
+			if err != nil || !closing {
+				e.discard(ctx, in)
+				return cmp.Or(err, error(models.AlreadyHandedOff()))
+			}
 		}
 		// The session's last handoff is closed and its workflow about to end.
-		if !wait(ctx, 50*time.Millisecond) {
+		pause = min(2*pause, time.Second)
+		if !wait(ctx, pause) {
 			e.discard(ctx, in)
-			e := models.Errorf(models.CodeUnavailable, "The session's previous handoff is still being put away. Try again.")
-			e.RetryAfter = 2 * time.Second
-			return e
+			return models.Errorf(models.CodeUnavailable, "The session's previous handoff is still being put away. Try again.")
 		}
 	}
 }
@@ -131,9 +135,12 @@ func (e *Engine) Running(ctx context.Context, account, session, handoff uuid.UUI
 
 // closing reports whether a handoff is closed for readers, so that its
 // workflow has nothing left but its own ending.
-func (e *Engine) closing(ctx context.Context, session, handoff uuid.UUID) bool {
+func (e *Engine) closing(ctx context.Context, session, handoff uuid.UUID) (bool, error) {
 	row, err := e.records.HandoffHead(ctx, session, handoff)
-	return err == nil && row.Status.Closed()
+	if models.CodeOf(err) == models.CodeNotFound {
+		return false, nil // it has just been started and is not shown yet
+	}
+	return row.Status.Closed(), err
 }
 
 // discard removes a prepared row whose workflow was not started. Should that

@@ -21,7 +21,6 @@ type Records interface {
 	Project(ctx context.Context, snap models.Snapshot) error
 	Handoff(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
 	HandoffHead(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
-	UserName(ctx context.Context, id uuid.UUID) (string, error)
 	AcceptedRequest(ctx context.Context, handoffID uuid.UUID, requestID string) (models.TimelineEntry, bool, error)
 	CheckTarget(ctx context.Context, h models.Handoff, target uuid.UUID) error
 	SaveTransitionInput(ctx context.Context, handoffID uuid.UUID, requestID string, req models.TransitionRequest) error

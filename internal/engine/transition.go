@@ -6,11 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc/codes"
 
 	"github.com/baton-handoff/baton/models"
 	"github.com/baton-handoff/baton/workflows"
@@ -30,9 +30,14 @@ func (e *Engine) Transition(ctx context.Context, by models.Principal, req models
 		ActorID: by.UserID, ActorRole: by.Role, TargetUserID: req.TargetUserID,
 	}
 	requestID := requestID(by, req, row.Generation)
+	if req.Key != "" && req.Verb != models.VerbClaim { // a repeated claim is told by the row
+		if view, found, err := e.repeated(ctx, by, req, requestID); found || err != nil {
+			return view, err
+		}
+	}
 	decision, refusal := workflows.Decide(workflows.StateOf(row.Handoff), req.Verb, ask)
 	if refusal != nil || decision.Repeated {
-		if refusal != nil && req.Key != "" {
+		if refusal != nil && req.Key != "" && req.Verb == models.VerbClaim {
 			if view, found, err := e.repeated(ctx, by, req, requestID); found || err != nil {
 				return view, err
 			}
@@ -113,29 +118,41 @@ func (e *Engine) ask(ctx context.Context, row models.Handoff, req models.Transit
 	if err == nil {
 		return snap, nil
 	}
-	refusal := workflows.RefusalFrom(err)
+	refusal, state := workflows.RefusalFrom(err)
 	var gone *serviceerror.NotFound
-	if refusal == nil && errors.As(err, &gone) {
-		refusal, err = e.whyGone(ctx, row, err)
-	}
-	if refusal == nil {
-		return snap, trouble("asking the workflow", sent, err)
+	if errors.As(err, &gone) || refusal != nil && refusal.Code == models.CodeNotFound {
+		// No workflow, or that of another handoff of the session.
+		if refusal, err = e.whyGone(ctx, row, err); err != nil {
+			return snap, err
+		}
+	} else if refusal == nil {
+		return snap, e.trouble(ctx, "asking the workflow", sent, err)
 	}
 	if req.Verb != models.VerbClaim {
 		after, cancel := afterwards(ctx)
 		defer cancel()
 		if err := e.records.DiscardTransitionInput(after, row.ID, requestID); err != nil {
-			e.log.WarnContext(ctx, "the text of a refused request could not be removed; maintenance will", "handoff_id", row.ID, "error", err)
+			e.log.WarnContext(ctx, "the text of a refused request stays until the handoff is closed", "handoff_id", row.ID, "error", err)
 		}
 	}
-	if refusal.Claim != nil {
-		name, err := e.records.UserName(ctx, refusal.Claim.ByID)
-		if err != nil {
-			return snap, err
-		}
-		return snap, named(refusal, &name)
+	now, err := e.catchUp(ctx, row, state)
+	if err != nil {
+		return snap, err
 	}
-	return snap, refusal
+	return snap, named(refusal, now.ClaimedByName)
+}
+
+// catchUp shows readers the state that a refusal is about, before anybody is
+// refused because of it. Most often whoever made the decision has done so.
+func (e *Engine) catchUp(ctx context.Context, row models.Handoff, state models.Snapshot) (models.HandoffView, error) {
+	now, err := e.records.HandoffHead(ctx, row.SessionID, row.ID)
+	if err != nil || len(state.Since(now.Version)) == 0 {
+		return now, err
+	}
+	if err := e.show(ctx, state); err != nil {
+		return now, err
+	}
+	return e.records.HandoffHead(ctx, row.SessionID, row.ID)
 }
 
 func (e *Engine) update(ctx context.Context, row models.Handoff, verb models.Verb, ask workflows.Request, requestID string, snap *models.Snapshot) (sent bool, err error) {
@@ -166,7 +183,7 @@ func (e *Engine) whyGone(ctx context.Context, row models.Handoff, cause error) (
 		return models.Errorf(models.CodeClosed, "The handoff is already %s.", now.Status), nil
 	}
 	e.log.ErrorContext(ctx, "an open handoff has no running workflow; see the runbook", "handoff_id", row.ID, "session_id", row.SessionID, "account_id", row.AccountID)
-	return nil, cause
+	return nil, unavailable(cause)
 }
 
 // show projects a decision, so that the caller reads their own write. The
@@ -182,10 +199,10 @@ func (e *Engine) show(ctx context.Context, snap models.Snapshot) error {
 // answer reads what the caller is told after a decision.
 func (e *Engine) answer(ctx context.Context, session, handoff uuid.UUID) (models.HandoffView, error) {
 	view, err := e.records.Handoff(ctx, session, handoff)
-	if models.CodeOf(err) == models.CodeUnavailable {
+	if err != nil {
 		return view, unknown(err)
 	}
-	return view, err
+	return view, nil
 }
 
 // named adds the holder's name to a refusal.
@@ -206,30 +223,31 @@ func named(refusal error, name *string) error {
 
 // unknown says that a decision may have been made.
 func unknown(cause error) error {
-	e := models.Errorf(models.CodeOutcomeUnknown, "It is not known yet whether this took effect. Repeat the same request with the same Idempotency-Key: that is safe, and tells.")
-	e.RetryAfter = 2 * time.Second
-	return e.WithCause(cause)
+	return models.Errorf(models.CodeOutcomeUnknown, "It is not known yet whether this took effect. Repeat the same request with the same Idempotency-Key: that is safe, and tells.").WithCause(cause)
+}
+
+// unavailable says that nothing was done.
+func unavailable(cause error) error {
+	return models.Errorf(models.CodeUnavailable, "The workflow service is not available now. Nothing was changed; try again.").WithCause(cause)
 }
 
 // trouble is the one place where errors of Temporal, other than refusals,
-// become the domain's. What was not even sent cannot have happened.
-func trouble(op string, sent bool, err error) error {
+// become the domain's. What was not even sent, and what the server says it did
+// not take, cannot have happened.
+func (e *Engine) trouble(ctx context.Context, op string, sent bool, err error) error {
 	cause := fmt.Errorf("%s: %w", op, err)
-	var known *models.Error
-	if errors.As(err, &known) {
-		return err
-	}
 	if errors.Is(err, context.Canceled) {
 		return cause // nobody waits for an answer any more
 	}
-	var missing *serviceerror.NotFound
-	var notReady *serviceerror.WorkflowNotReady
-	var exhausted *serviceerror.ResourceExhausted
-	switch {
-	case errors.As(err, &missing), errors.As(err, &notReady), errors.As(err, &exhausted), !sent:
-		e := models.Errorf(models.CodeUnavailable, "The workflow service is not available now. Nothing was changed; try again.")
-		e.RetryAfter = 2 * time.Second
-		return e.WithCause(cause)
+	switch serviceerror.ToStatus(err).Code() {
+	case codes.InvalidArgument, codes.NotFound, codes.PermissionDenied, codes.Unauthenticated, codes.FailedPrecondition, codes.Unimplemented:
+		e.log.ErrorContext(ctx, "Temporal refuses to work for Baton; its namespace, search attributes or permissions are not as they should be", "error", cause)
+		return unavailable(cause)
+	case codes.ResourceExhausted:
+		return unavailable(cause)
+	}
+	if !sent {
+		return unavailable(cause)
 	}
 	return unknown(cause)
 }

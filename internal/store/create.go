@@ -106,14 +106,9 @@ func checkSession(tx *gorm.DB, acct uuid.UUID, by models.Principal, id uuid.UUID
 		return err
 	}
 	if open > 0 {
-		return AlreadyHandedOff()
+		return models.AlreadyHandedOff()
 	}
 	return nil
-}
-
-// AlreadyHandedOff is the refusal of a second open handoff of a session.
-func AlreadyHandedOff() *models.Error {
-	return models.Errorf(models.CodeAlreadyHandedOff, "The session already has an open handoff. Cancel or release that one first.")
 }
 
 // checkTarget refuses a target who could never claim.

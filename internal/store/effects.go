@@ -35,7 +35,10 @@ func (s *Store) effect(ctx context.Context, e models.Effect, made func(tx *gorm.
 	e.AccountID, e.UpdatedAt = acct, now()
 	err = s.transaction(ctx, "recording a side effect", func(tx *gorm.DB) error {
 		var row models.Handoff
-		err := tx.Where("account_id = ? AND id = ? AND version > 0", acct, e.HandoffID).Take(&row).Error
+		// Locked as Project does, or a card could tell of an older version
+		// after a newer one.
+		err := tx.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).
+			Where("account_id = ? AND id = ? AND version > 0", acct, e.HandoffID).Take(&row).Error
 		if errors.Is(err, gorm.ErrRecordNotFound) {
 			return errHandoffNotFound
 		}

@@ -81,8 +81,8 @@ func (s *Store) FeedEvents(ctx context.Context, acct uuid.UUID, after int64, lim
 	return events, translate("reading feed events", err)
 }
 
-// NewFeedEpoch declares all feed numbers void, of every account. Run it after
-// a restore from a backup: numbers that readers have seen may be given again.
+// NewFeedEpoch declares all feed numbers void, of every account. It is for a
+// restore from a backup: numbers that readers have seen may be given again.
 func (s *Store) NewFeedEpoch(ctx context.Context) error {
 	err := s.db.WithContext(tenant.System(ctx)).
 		Exec(`UPDATE feed_heads SET epoch = greatest(epoch + 1, floor(extract(epoch FROM clock_timestamp()) * 1000))`).Error

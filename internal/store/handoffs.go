@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -16,17 +17,24 @@ var errHandoffNotFound = models.Errorf(models.CodeNotFound, "Handoff not found")
 const (
 	viewColumns = `h.*, target.name AS target_user_name, sender.name AS handed_off_by_name, holder.name AS claimed_by_name,
 		s.title AS session_title, s.client_name, s.psa_ticket`
-	viewJoins = `JOIN ai_sessions s ON s.account_id = h.account_id AND s.id = h.session_id
-		LEFT JOIN users sender ON sender.account_id = h.account_id AND sender.id = h.handed_off_by
-		LEFT JOIN users target ON target.account_id = h.account_id AND target.id = h.target_user_id
-		LEFT JOIN users holder ON holder.account_id = h.account_id AND holder.id = h.claimed_by`
+	// The account is written out in each join: the planner does not carry it
+	// over from the page, and would read the users of every account.
+	viewJoins = `JOIN ai_sessions s ON s.account_id = @account AND s.id = h.session_id
+		LEFT JOIN users sender ON sender.account_id = @account AND sender.id = h.handed_off_by
+		LEFT JOIN users target ON target.account_id = @account AND target.id = h.target_user_id
+		LEFT JOIN users holder ON holder.account_id = @account AND holder.id = h.claimed_by`
 )
 
 // views reads one page of visible handoffs: page picks and orders the rows of
 // h, and only those that fit are joined.
 func (s *Store) views(ctx context.Context, page *gorm.DB, order string) ([]models.HandoffView, error) {
+	acct, err := account(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var rows []models.HandoffView
-	err := s.db.WithContext(ctx).Table("(?) AS h", page).Select(viewColumns).Joins(viewJoins).Order(order).Scan(&rows).Error
+	err = s.db.WithContext(ctx).Table("(?) AS h", page).Select(viewColumns).
+		Joins(viewJoins, sql.Named("account", acct)).Order(order).Scan(&rows).Error
 	if err != nil {
 		return nil, err
 	}

@@ -25,12 +25,3 @@ func (s *Store) DiscardAbandonedStart(ctx context.Context, h models.Handoff) err
 		Delete(&models.Handoff{}).Error
 	return translate("discarding an abandoned start", err)
 }
-
-// PruneInputs deletes the texts of requests older than idle that never became
-// a transition, and returns how many.
-func (s *Store) PruneInputs(ctx context.Context, idle time.Duration) (int64, error) {
-	res := s.db.WithContext(tenant.System(ctx)).Exec(`DELETE FROM transition_inputs i WHERE i.created_at < ? AND NOT EXISTS (
-		SELECT FROM handoff_transitions t WHERE t.account_id = i.account_id AND t.handoff_id = i.handoff_id AND t.request_id = i.request_id)`,
-		now().Add(-idle))
-	return res.RowsAffected, translate("pruning request texts", res.Error)
-}

@@ -44,7 +44,7 @@ func (s *Store) Project(ctx context.Context, snap models.Snapshot) error {
 		if err != nil {
 			return err
 		}
-		apply(&row, snap, missing, notes)
+		apply(&row, missing, notes)
 		if err := writeHandoff(tx, row); err != nil {
 			return err
 		}
@@ -53,6 +53,11 @@ func (s *Store) Project(ctx context.Context, snap models.Snapshot) error {
 		}
 		if err := writeTimeline(tx, row, missing, notes); err != nil {
 			return err
+		}
+		if row.Status.Closed() {
+			if err := dropUnusedInputs(tx, row); err != nil {
+				return err
+			}
 		}
 		appended = true
 		return appendTransitions(tx, row, missing)
@@ -84,7 +89,7 @@ func requestNotes(tx *gorm.DB, row models.Handoff, ts []models.Transition) (map[
 }
 
 // apply folds transitions into the row.
-func apply(row *models.Handoff, snap models.Snapshot, ts []models.Transition, notes map[string]string) {
+func apply(row *models.Handoff, ts []models.Transition, notes map[string]string) {
 	for _, t := range ts {
 		at := t.At.UTC().Truncate(time.Microsecond)
 		switch t.Verb {
@@ -103,13 +108,12 @@ func apply(row *models.Handoff, snap models.Snapshot, ts []models.Transition, no
 		row.TargetUserID = t.TargetUserID
 		row.Status, row.Generation, row.Version, row.UpdatedAt = t.Status, t.Generation, t.Version, at
 	}
-	row.Intent = snap.Intent
 }
 
 func writeHandoff(tx *gorm.DB, row models.Handoff) error {
 	return tx.Model(&models.Handoff{}).Where("account_id = ? AND id = ?", row.AccountID, row.ID).
 		Select("Status", "Generation", "Version", "TargetUserID", "ClaimedBy", "ClaimedAt", "ResolvedAt", "Resolution", "UpdatedAt").
-		Updates(&row).Error
+		UpdateColumns(&row).Error
 }
 
 // writeSession lets the session follow its handoff: it belongs to whoever
@@ -128,8 +132,12 @@ func writeSession(tx *gorm.DB, row models.Handoff) error {
 		status, owner = models.SessionResolved, *row.ClaimedBy
 	case models.StatusCancelled, models.StatusStarting:
 	}
+	// An operator's signal may name somebody whom this account does not have.
+	// The claim is shown as it is, and can be released; the session stays where
+	// it was.
+	known := gorm.Expr("COALESCE((SELECT id FROM users WHERE account_id = ? AND id = ?), owner_id)", row.AccountID, owner)
 	return tx.Model(&models.Session{}).Where("account_id = ? AND id = ?", row.AccountID, row.SessionID).
-		UpdateColumns(map[string]any{"status": status, "owner_id": owner, "updated_at": row.UpdatedAt}).Error
+		UpdateColumns(map[string]any{"status": status, "owner_id": known, "updated_at": row.UpdatedAt}).Error
 }
 
 func writeTimeline(tx *gorm.DB, row models.Handoff, ts []models.Transition, notes map[string]string) error {
@@ -145,6 +153,15 @@ func writeTimeline(tx *gorm.DB, row models.Handoff, ts []models.Transition, note
 		}
 	}
 	return tx.Create(&entries).Error
+}
+
+// dropUnusedInputs forgets the texts of requests that were never accepted.
+// Nothing more can be accepted of a closed handoff, and all that was is joined.
+func dropUnusedInputs(tx *gorm.DB, row models.Handoff) error {
+	return tx.Where(`account_id = ? AND handoff_id = ? AND NOT EXISTS (SELECT FROM handoff_transitions t
+			WHERE t.account_id = transition_inputs.account_id AND t.handoff_id = transition_inputs.handoff_id
+			AND t.request_id = transition_inputs.request_id)`, row.AccountID, row.ID).
+		Delete(&models.TransitionInput{}).Error
 }
 
 // appendTransitions tells the feed of transitions. Being the last statements
@@ -166,7 +183,9 @@ func appendTransitions(tx *gorm.DB, row models.Handoff, ts []models.Transition) 
 		}
 		data := card
 		data.Version, data.Generation, data.Status, data.At = t.Version, t.Generation, t.Status, t.At
-		data.ActorID, data.ActorName = &t.ActorID, names[t.ActorID]
+		if t.ActorID != uuid.Nil { // nil: an operator, through Temporal
+			data.ActorID, data.ActorName = &t.ActorID, names[t.ActorID]
+		}
 		data.TargetUserID, data.TargetUserName = t.TargetUserID, nameOf(names, t.TargetUserID)
 		data.ClaimedBy, data.ClaimedByName = t.HolderID, nameOf(names, t.HolderID)
 		data.ClaimedAt = nil

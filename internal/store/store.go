@@ -167,12 +167,20 @@ func account(ctx context.Context) (uuid.UUID, error) {
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // transaction runs fn in one transaction.
+// When the connection is lost at the commit itself, nobody knows whether it
+// was made: [models.CodeOutcomeUnknown].
 func (s *Store) transaction(ctx context.Context, op string, fn func(tx *gorm.DB) error) error {
-	return translate(op, s.db.WithContext(ctx).Transaction(fn))
+	committing := false
+	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		err := fn(tx)
+		committing = err == nil
+		return err
+	})
+	if err = translate(op, err); committing && models.CodeOf(err) == models.CodeUnavailable {
+		return models.Errorf(models.CodeOutcomeUnknown, "The database was lost at the last moment. Repeat the same request with the same Idempotency-Key: that is safe.").WithCause(err)
+	}
+	return err
 }
-
-// retryAfter is what callers are told to wait while PostgreSQL is away.
-const retryAfter = 2 * time.Second
 
 // translate turns what the driver says into the domain's errors: a database
 // that is away is [models.CodeUnavailable]; everything unexpected keeps its
@@ -186,9 +194,7 @@ func translate(op string, err error) error {
 		return err
 	}
 	if unavailable(err) {
-		e := models.Errorf(models.CodeUnavailable, "The database is not available now. Try again.")
-		e.RetryAfter = retryAfter
-		return e.WithCause(fmt.Errorf("%s: %w", op, err))
+		return models.Errorf(models.CodeUnavailable, "The database is not available now. Try again.").WithCause(fmt.Errorf("%s: %w", op, err))
 	}
 	return fmt.Errorf("%s: %w", op, err)
 }

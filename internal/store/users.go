@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -24,15 +25,18 @@ func (s *Store) UserBySubject(ctx context.Context, subject string) (models.User,
 	return user, translate("looking up a user", err)
 }
 
-// UserByEmail finds the one user with an e-mail address. It fails with
-// [models.CodeConflict] when several accounts have one.
+// UserByEmail finds the one user with an e-mail address, in ctx's account if it
+// has one. It fails with [models.CodeConflict] when several accounts have one.
 func (s *Store) UserByEmail(ctx context.Context, email string) (models.User, error) {
-	return userByEmail(s.db.WithContext(tenant.System(ctx)), email)
+	if tenant.From(ctx).Account == uuid.Nil {
+		ctx = tenant.System(ctx)
+	}
+	return userByEmail(s.db.WithContext(ctx), email)
 }
 
 func userByEmail(tx *gorm.DB, email string) (models.User, error) {
 	var users []models.User
-	if err := tx.Where("lower(email) = lower(?)", email).Limit(2).Find(&users).Error; err != nil {
+	if err := tx.Where("email = ?", strings.ToLower(email)).Limit(2).Find(&users).Error; err != nil {
 		return models.User{}, translate("looking up a user", err)
 	}
 	switch len(users) {
@@ -41,7 +45,7 @@ func userByEmail(tx *gorm.DB, email string) (models.User, error) {
 	case 1:
 		return users[0], nil
 	}
-	return models.User{}, models.Errorf(models.CodeConflict, "Several accounts have a user with this e-mail address; set the subject of the right one.")
+	return models.User{}, models.Errorf(models.CodeConflict, "Several accounts have a user with this e-mail address; say which account is meant.")
 }
 
 // LinkUser gives the user who was invited by e-mail address, and has not
@@ -75,6 +79,9 @@ func (s *Store) ProvisionUser(ctx context.Context, user models.User) (models.Use
 	if user.ID == uuid.Nil {
 		user.ID = id
 	}
+	// Lower case is how addresses are stored: comparing lower(email) could not
+	// use an index under row-level security.
+	user.Email = strings.ToLower(user.Email)
 	user.CreatedAt = now()
 	user.UpdatedAt = user.CreatedAt
 	err = s.db.WithContext(tenant.With(ctx, user.AccountID)).Create(&user).Error
@@ -101,20 +108,6 @@ func (s *Store) EnsureTeam(ctx context.Context, t models.Team) error {
 	return translate("adding a team", err)
 }
 
-// UserName returns the name of a user of the account; empty when there is none.
-func (s *Store) UserName(ctx context.Context, id uuid.UUID) (string, error) {
-	acct, err := account(ctx)
-	if err != nil {
-		return "", err
-	}
-	var names []string
-	err = s.db.WithContext(ctx).Model(&models.User{}).Where("account_id = ? AND id = ?", acct, id).Pluck("name", &names).Error
-	if err != nil || len(names) == 0 {
-		return "", translate("reading a name", err)
-	}
-	return names[0], nil
-}
-
 // Accounts lists every account, by name.
 func (s *Store) Accounts(ctx context.Context) ([]models.Account, error) {
 	var rows []models.Account
@@ -122,16 +115,23 @@ func (s *Store) Accounts(ctx context.Context) ([]models.Account, error) {
 	return rows, translate("listing accounts", err)
 }
 
-// SetUser changes the role of a user of ctx's account, or disables them.
-func (s *Store) SetUser(ctx context.Context, id uuid.UUID, role models.Role, disabled bool) error {
+// SetUser changes the role of a user of ctx's account, and whether they are
+// disabled. What is nil stays as it is.
+func (s *Store) SetUser(ctx context.Context, id uuid.UUID, role *models.Role, disabled *bool) error {
 	acct, err := account(ctx)
 	if err != nil {
 		return err
 	}
 	at := now()
-	change := map[string]any{"role": role, "disabled_at": nil, "updated_at": at}
-	if disabled {
-		change["disabled_at"] = at
+	change := map[string]any{"updated_at": at}
+	if role != nil {
+		change["role"] = *role
+	}
+	if disabled != nil {
+		change["disabled_at"] = nil
+		if *disabled {
+			change["disabled_at"] = at
+		}
 	}
 	res := s.db.WithContext(ctx).Model(&models.User{}).Where("account_id = ? AND id = ?", acct, id).Updates(change)
 	if res.Error == nil && res.RowsAffected == 0 {

@@ -45,7 +45,7 @@ CREATE TABLE users (
   id          uuid        NOT NULL,
   team_id     uuid,
   subject     text,
-  email       text        NOT NULL,
+  email       text        NOT NULL CHECK (email = lower(email)),
   name        text        NOT NULL,
   role        text        NOT NULL CHECK (role IN ('viewer', 'engineer', 'admin', 'owner')),
   disabled_at timestamptz,
@@ -55,8 +55,8 @@ CREATE TABLE users (
   FOREIGN KEY (account_id, team_id) REFERENCES teams (account_id, id)
 );
 CREATE UNIQUE INDEX users_subject ON users (subject) WHERE subject IS NOT NULL;
-CREATE UNIQUE INDEX users_account_email ON users (account_id, lower(email));
-CREATE INDEX users_email ON users (lower(email)); -- sign-in knows no account yet
+CREATE UNIQUE INDEX users_account_email ON users (account_id, email);
+CREATE INDEX users_email ON users (email); -- sign-in knows no account yet
 
 CREATE TABLE ai_sessions (
   account_id   uuid        NOT NULL REFERENCES accounts,
@@ -78,6 +78,7 @@ CREATE TABLE ai_sessions (
   FOREIGN KEY (account_id, team_id) REFERENCES teams (account_id, id)
 );
 CREATE INDEX ai_sessions_newest ON ai_sessions (account_id, created_at DESC, id DESC);
+CREATE INDEX ai_sessions_status ON ai_sessions (account_id, status, created_at DESC, id DESC);
 CREATE INDEX ai_sessions_owner ON ai_sessions (account_id, owner_id, created_at DESC, id DESC);
 
 CREATE TABLE session_steps (
@@ -130,6 +131,7 @@ CREATE UNIQUE INDEX handoffs_one_open ON handoffs (account_id, session_id) WHERE
 CREATE INDEX handoffs_queue ON handoffs (account_id, priority DESC, created_at, id) WHERE status = 'queued';
 CREATE INDEX handoffs_queue_age ON handoffs (account_id, created_at, id) WHERE status = 'queued';
 CREATE INDEX handoffs_target ON handoffs (account_id, target_user_id, priority DESC, created_at, id) WHERE status = 'queued' AND target_user_id IS NOT NULL;
+CREATE INDEX handoffs_team ON handoffs (account_id, team_id, priority DESC, created_at, id) WHERE status = 'queued';
 CREATE INDEX handoffs_claimed ON handoffs (account_id, priority DESC, created_at, id) WHERE status = 'claimed';
 CREATE INDEX handoffs_holder ON handoffs (account_id, claimed_by) WHERE status = 'claimed';
 CREATE INDEX handoffs_history ON handoffs (account_id, session_id, created_at DESC, id DESC);
