@@ -13,12 +13,12 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: up
-up: build ## run everything on this machine, with a demo account
-	@bin/baton up
+up: build ## run everything on this machine, with a demo account (ARGS=… for flags)
+	@bin/baton up $(ARGS)
 
 .PHONY: demo
 demo: build ## play the story against a running `make up`
-	@bin/baton demo
+	@bin/baton demo $(ARGS)
 
 .PHONY: build
 build: ## build bin/baton

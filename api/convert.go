@@ -21,6 +21,9 @@ func newHandoff(r gen.CreateHandoffRequestObject) (models.NewHandoff, error) {
 	body := deref(r.Body)
 	var wrong fields
 	wrong.prose("/engineer_notes", body.EngineerNotes)
+	if !models.Intent(body.Intent).Valid() {
+		wrong.wrong("/intent", "must be one of park, escalate")
+	}
 	if err := wrong.err(); err != nil {
 		return models.NewHandoff{}, err
 	}
@@ -70,6 +73,9 @@ func (f *fields) steps(steps []gen.NewStep) []models.Step {
 			first[st.ID] = i
 		}
 		f.text(at+"/text", st.Text)
+		if utc := st.At.UTC(); utc.Year() < 1970 || utc.Year() > 9998 {
+			f.wrong(at+"/at", "is in the year %d; it has to be when the step was made", utc.Year())
+		}
 		rows[i] = models.Step{
 			ID: st.ID, At: st.At.UTC(), Actor: models.Actor(st.Actor), Kind: models.StepKind(st.Kind),
 			Text: st.Text, Outcome: (*models.Outcome)(st.Outcome),
@@ -198,11 +204,19 @@ func effectOr(effects map[models.EffectKind]models.Effect, kind models.EffectKin
 func timelineEntry(v models.TimelineView) gen.TimelineEntry {
 	return gen.TimelineEntry{
 		Version: v.Version, Verb: gen.Verb(v.Verb), Door: gen.Door(v.Door),
-		ActorID: v.ActorID, ActorName: v.ActorName, At: v.At.UTC(),
+		ActorID: known(v.ActorID), ActorName: v.ActorName, At: v.At.UTC(),
 		Generation: v.Generation, Status: gen.Status(v.Status),
 		HolderID: v.HolderID, HolderName: v.HolderName,
 		TargetUserID: v.TargetUserID, TargetUserName: v.TargetUserName, Note: v.Note,
 	}
+}
+
+// known is nil for the nil id, which stands for an operator of Temporal.
+func known(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
 }
 
 func session(v models.Session) gen.Session {

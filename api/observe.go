@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"github.com/baton-handoff/baton/internal/telemetry"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -37,7 +38,8 @@ func (s *Server) observe(c *gin.Context) {
 	start := time.Now()
 	r := &request{id: requestID(c.GetHeader("X-Request-Id"))}
 	c.Header("X-Request-Id", r.id)
-	ctx := context.WithValue(c.Request.Context(), requestKey{}, r)
+	// For the log lines of everybody below.
+	ctx := telemetry.WithRequestID(context.WithValue(c.Request.Context(), requestKey{}, r), r.id)
 	if op := s.operation(c); op == nil || !op.stream {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.o.RequestTimeout)
@@ -84,13 +86,22 @@ func (s *Server) recovered(c *gin.Context, v any) (broken bool) {
 	return begun
 }
 
+// knownMethod keeps methods that somebody invents out of the metrics.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
+
 // record writes the request's log line. It holds ids and no values: no query,
 // no header, no body.
 func (s *Server) record(c *gin.Context, r *request, took time.Duration) {
 	status := c.Writer.Status()
 	route := c.FullPath()
 	if s.o.Observe != nil {
-		s.o.Observe(route, c.Request.Method, status, took)
+		s.o.Observe(route, knownMethod(c.Request.Method), status, took)
 	}
 	level := slog.LevelInfo
 	switch {
@@ -136,7 +147,8 @@ func (s *Server) record(c *gin.Context, r *request, took time.Duration) {
 	if r.err != nil {
 		attrs = append(attrs, slog.String("error", r.err.Error()))
 	}
-	s.o.Logger.LogAttrs(ctx, level, "request", attrs...)
+	// Without the request's context, whose ids this line has already.
+	s.o.Logger.LogAttrs(context.Background(), level, "request", attrs...)
 }
 
 // pathID is a path parameter that is an id, or the zero id.

@@ -125,17 +125,21 @@ func TestFieldsOfTheDomain(t *testing.T) {
 func TestAddressesAndMethods(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, path := range []string{"/", "/api", "/api/v1", "/api/v2/me", "/api/v1/ai-sessions/", sessionPath + "/handoff/", "/docs/x", "/..%2fetc"} {
+	for _, path := range []string{"/api", "/api/v1", "/api/v2/me", "/api/v1/ai-sessions/", sessionPath + "/handoff/", "/docs/x", "/..%2fetc"} {
 		rec := w.do(ask("GET", path, ""))
 		require.Equal(t, 404, rec.Code, path)
 		require.Equal(t, "not_found", readProblem(t, rec).Code)
 	}
+	rec := w.do(ask("GET", "/", ""))
+	require.Equal(t, 302, rec.Code)
+	require.Equal(t, "/docs", rec.Header().Get("Location"))
+	rec = w.do(ask("HEAD", "/healthz", ""))
+	require.Equal(t, 200, rec.Code, "monitors ask so")
 	for _, tc := range []struct{ method, path, allow string }{
 		{"DELETE", sessionPath, "GET"},
 		{"PUT", sessionsPath, "POST, GET"},
 		{"GET", aHandoffPath + "/claim", "POST"},
 		{"OPTIONS", "/api/v1/me", "GET"},
-		{"HEAD", "/api/v1/me", "GET"},
 	} {
 		rec := w.do(ask(tc.method, tc.path, ""))
 		require.Equal(t, 405, rec.Code, tc)

@@ -48,10 +48,11 @@ func TestRefusedRequests(t *testing.T) {
 		{name: "a list", path: handoff, body: `[]`, status: 422, code: models.CodeSchema, fields: []field{{"", "must be an object"}}},
 		{name: "wrong types", path: handoff, body: `{"intent":7,"engineer_notes":["n"],"priority":null,"target_user_id":true}`, status: 422, code: models.CodeSchema, fields: []field{
 			{"/engineer_notes", "must be text"},
-			{"/intent", "must be one of park, escalate"},
+			{"/intent", "must be text"},
 			{"/priority", "must be one of low, normal, high, critical"},
 			{"/target_user_id", "must be a UUID or null"},
 		}},
+		{name: "bad intent", path: handoff, body: `{"intent":"borrow","engineer_notes":"n"}`, status: 400, code: models.CodeInvalid, fields: []field{{"/intent", "must be one of park, escalate"}}},
 		{name: "unknown members", path: handoff, body: `{"intent":"park","engineer_notes":"n","priorty":"low","a/b~c":1}`, status: 422, code: models.CodeSchema, fields: []field{
 			{"/a~1b~0c", "is not a known member"}, {"/priorty", "is not a known member"},
 		}},

@@ -164,11 +164,21 @@ func (s *Server) Handle(method, path string, h http.Handler) {
 
 // ServeHTTP serves one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead && !strings.HasSuffix(r.URL.Path, "/stream") {
+		// A HEAD is a GET whose body net/http leaves out. The stream has no end.
+		get := *r
+		get.Method = http.MethodGet
+		r = &get
+	}
 	s.engine.ServeHTTP(w, r)
 }
 
 func (s *Server) noRoute(c *gin.Context) {
 	reads := c.Request.Method == http.MethodGet || c.Request.Method == http.MethodHead
+	if s.o.Fallback == nil && reads && c.Request.URL.Path == "/" {
+		c.Redirect(http.StatusFound, "/docs")
+		return
+	}
 	if s.o.Fallback != nil && reads && !strings.HasPrefix(c.Request.URL.Path, "/api/") {
 		c.Status(http.StatusOK) // gin has set 404 already
 		s.o.Fallback.ServeHTTP(c.Writer, c.Request)

@@ -166,7 +166,7 @@ func TestFeedEventFitsItsSchema(t *testing.T) {
 // the keywords that checkValue enforces, and with no others.
 func TestRequestSchemasKeepToWhatIsChecked(t *testing.T) {
 	t.Parallel()
-	enforced := strings.Fields("$ref type properties required additionalProperties items oneOf enum format minLength maxLength minItems maxItems minimum maximum pattern default description examples x-baton-pattern")
+	enforced := strings.Fields("$ref type properties required additionalProperties items oneOf enum format minLength maxLength minItems maxItems minimum maximum pattern default description examples x-baton-pattern x-go-type")
 	var check func(at string, ref *openapi3.SchemaRef)
 	check = func(at string, ref *openapi3.SchemaRef) {
 		data, err := json.Marshal(ref.Value)

@@ -242,8 +242,8 @@ func (s *story) end(ctx context.Context, base string, h *client.Handoff, winner 
 		return err
 	}
 	s.say("\n%s resolves it. The rest still waits for you:", name)
-	s.say("  the queue            baton queue --as %s", Ben)
-	s.say("  the feed, live       baton tail --as %s", Ben)
+	s.say("  the queue            bin/baton queue --as %s --url %s", Ben, base)
+	s.say("  the feed, live       bin/baton tail --as %s --url %s", Ben, base)
 	s.say("  the API reference    %s/docs", base)
 	if note.Links.Temporal != nil {
 		s.say("  this handoff's life  %s", *note.Links.Temporal)

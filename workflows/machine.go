@@ -56,7 +56,7 @@ func Decide(s models.Snapshot, verb models.Verb, r Request) (Decision, error) {
 		return refuse(models.CodeNotFound, "Handoff not found")
 	}
 	if now.Status.Closed() {
-		if verb == models.VerbClaim || verb == models.VerbReassign {
+		if verb == models.VerbClaim {
 			return refuse(models.CodeClosed, "The handoff is %s; it can no longer be taken.", now.Status)
 		}
 		return refuse(models.CodeClosed, "The handoff is already %s.", now.Status)
@@ -118,6 +118,9 @@ func Decide(s models.Snapshot, verb models.Verb, r Request) (Decision, error) {
 		}
 		if s.Intent == models.IntentEscalate && *r.TargetUserID == s.SenderID {
 			return refuse(models.CodeInvalid, "The target user escalated this session; an escalation needs somebody else.")
+		}
+		if now.Status == models.StatusQueued && now.TargetUserID != nil && *now.TargetUserID == *r.TargetUserID {
+			return Decision{Repeated: true}, nil // it waits for them already
 		}
 		return requeue(r.TargetUserID)
 

@@ -106,6 +106,7 @@ func TestTransitions(t *testing.T) {
 		"reassign without a target":     {before: claimedByAna, do: act{verb: models.VerbReassign, who: ana}, want: want{code: models.CodeInvalid}},
 		"an escalation to its sender":   {before: claimedByAna, do: act{verb: models.VerbReassign, who: ana, target: &sender}, want: want{code: models.CodeInvalid}},
 		"a parked one to its sender":    {intent: models.IntentPark, before: claimedByAna, do: act{verb: models.VerbReassign, who: ana, target: &sender}, want: want{status: models.StatusQueued, generation: 2, target: &sender}},
+		"reassign to who has it":        {before: []act{{verb: models.VerbReassign, who: ada, target: &ben}}, do: act{verb: models.VerbReassign, who: ada, target: &ben}, want: want{repeated: true}},
 		"reassign of a cancelled one":   {before: cancelled, do: act{verb: models.VerbReassign, who: ada, target: &ben}, want: want{code: models.CodeClosed}},
 		"a release forgets the target":  {before: []act{{verb: models.VerbReassign, who: ada, target: &ben}, {verb: models.VerbClaim, who: ben}}, do: act{verb: models.VerbRelease, who: ben}, want: want{status: models.StatusQueued, generation: 3}},
 		"a target is no lock":           {before: []act{{verb: models.VerbReassign, who: ada, target: &ben}}, do: act{verb: models.VerbClaim, who: ana}, want: want{status: models.StatusClaimed, generation: 2, holder: &ana, target: &ben}},
@@ -173,7 +174,11 @@ func TestGenerationsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := begin(models.IntentEscalate)
 	for s.Last().Generation < models.MaxGenerations {
-		perform(t, &s, act{verb: models.VerbReassign, who: ada, target: &ben})
+		target := &ben
+		if s.Last().Generation%2 == 0 {
+			target = &ana
+		}
+		perform(t, &s, act{verb: models.VerbReassign, who: ada, target: target})
 	}
 	for _, a := range []act{{verb: models.VerbReassign, who: ada, target: &ana}} {
 		_, err := Decide(s, a.verb, a.request(s))

@@ -704,7 +704,7 @@ type NewHandoff struct {
 	EngineerNotes string `json:"engineer_notes"`
 
 	// Intent `park` puts the session down; anyone may pick it up, its sender too. `escalate` asks for somebody else than the
-	// sender.
+	// sender. Anything else is refused with 400.
 	Intent Intent `json:"intent"`
 
 	// Priority How urgent it is.
@@ -966,9 +966,10 @@ type Timeline struct {
 //
 // Examples: {"actor_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","actor_name":"Ana Ortiz","at":"2026-11-04T09:41:07Z","door":"api","generation":1,"holder_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","holder_name":"Ana Ortiz","note":null,"status":"claimed","target_user_id":null,"target_user_name":null,"verb":"claim","version":2}
 type TimelineEntry struct {
-	ActorID   openapi_types.UUID `json:"actor_id"`
-	ActorName *string            `json:"actor_name"`
-	At        time.Time          `json:"at"`
+	// ActorID Who decided; `null` for an operator, who cancelled the workflow.
+	ActorID   *openapi_types.UUID `json:"actor_id"`
+	ActorName *string             `json:"actor_name"`
+	At        time.Time           `json:"at"`
 
 	// Door How it was asked for: over this API, or by an operator in Temporal.
 	Door       Door                `json:"door"`
@@ -1441,7 +1442,7 @@ type ClientInterface interface {
 
 	// ReassignHandoffWithBody Address a handoff to somebody else
 	//
-	// Puts the handoff into the queue addressed to another user, who is told at once. The holder may do this, and so
+	// Puts the handoff into the queue addressed to another user, who sees it first. The holder may do this, and so
 	// may admins and owners, also while nobody holds it. The generation goes up by one.
 	//
 	// Takes any type of body and a specified content type.
@@ -1451,7 +1452,7 @@ type ClientInterface interface {
 
 	// ReassignHandoff Address a handoff to somebody else
 	//
-	// Puts the handoff into the queue addressed to another user, who is told at once. The holder may do this, and so
+	// Puts the handoff into the queue addressed to another user, who sees it first. The holder may do this, and so
 	// may admins and owners, also while nobody holds it. The generation goes up by one.
 	//
 	// Takes a body of the `application/json` content type.
@@ -1830,7 +1831,7 @@ func (c *Client) ClaimHandoff(ctx context.Context, id SessionID, hid HandoffID, 
 
 // ReassignHandoffWithBody Address a handoff to somebody else
 //
-// Puts the handoff into the queue addressed to another user, who is told at once. The holder may do this, and so
+// Puts the handoff into the queue addressed to another user, who sees it first. The holder may do this, and so
 // may admins and owners, also while nobody holds it. The generation goes up by one.
 //
 // Takes any type of body and a specified content type.
@@ -1850,7 +1851,7 @@ func (c *Client) ReassignHandoffWithBody(ctx context.Context, id SessionID, hid 
 
 // ReassignHandoff Address a handoff to somebody else
 //
-// Puts the handoff into the queue addressed to another user, who is told at once. The holder may do this, and so
+// Puts the handoff into the queue addressed to another user, who sees it first. The holder may do this, and so
 // may admins and owners, also while nobody holds it. The generation goes up by one.
 //
 // Takes a body of the `application/json` content type.
@@ -3367,7 +3368,7 @@ type ClientWithResponsesInterface interface {
 
 	// ReassignHandoffWithBodyWithResponse Address a handoff to somebody else
 	//
-	// Puts the handoff into the queue addressed to another user, who is told at once. The holder may do this, and so
+	// Puts the handoff into the queue addressed to another user, who sees it first. The holder may do this, and so
 	// may admins and owners, also while nobody holds it. The generation goes up by one.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -3377,7 +3378,7 @@ type ClientWithResponsesInterface interface {
 
 	// ReassignHandoffWithResponse Address a handoff to somebody else
 	//
-	// Puts the handoff into the queue addressed to another user, who is told at once. The holder may do this, and so
+	// Puts the handoff into the queue addressed to another user, who sees it first. The holder may do this, and so
 	// may admins and owners, also while nobody holds it. The generation goes up by one.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -5737,7 +5738,7 @@ func (c *ClientWithResponses) ClaimHandoffWithResponse(ctx context.Context, id S
 
 // ReassignHandoffWithBodyWithResponse Address a handoff to somebody else
 //
-// Puts the handoff into the queue addressed to another user, who is told at once. The holder may do this, and so
+// Puts the handoff into the queue addressed to another user, who sees it first. The holder may do this, and so
 // may admins and owners, also while nobody holds it. The generation goes up by one.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -5753,7 +5754,7 @@ func (c *ClientWithResponses) ReassignHandoffWithBodyWithResponse(ctx context.Co
 
 // ReassignHandoffWithResponse Address a handoff to somebody else
 //
-// Puts the handoff into the queue addressed to another user, who is told at once. The holder may do this, and so
+// Puts the handoff into the queue addressed to another user, who sees it first. The holder may do this, and so
 // may admins and owners, also while nobody holds it. The generation goes up by one.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

@@ -620,7 +620,7 @@ type NewHandoff struct {
 	EngineerNotes string `json:"engineer_notes"`
 
 	// Intent `park` puts the session down; anyone may pick it up, its sender too. `escalate` asks for somebody else than the
-	// sender.
+	// sender. Anything else is refused with 400.
 	Intent Intent `json:"intent"`
 
 	// Priority How urgent it is.
@@ -882,9 +882,10 @@ type Timeline struct {
 //
 // Examples: {"actor_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","actor_name":"Ana Ortiz","at":"2026-11-04T09:41:07Z","door":"api","generation":1,"holder_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","holder_name":"Ana Ortiz","note":null,"status":"claimed","target_user_id":null,"target_user_name":null,"verb":"claim","version":2}
 type TimelineEntry struct {
-	ActorID   openapi_types.UUID `json:"actor_id"`
-	ActorName *string            `json:"actor_name"`
-	At        time.Time          `json:"at"`
+	// ActorID Who decided; `null` for an operator, who cancelled the workflow.
+	ActorID   *openapi_types.UUID `json:"actor_id"`
+	ActorName *string             `json:"actor_name"`
+	At        time.Time           `json:"at"`
 
 	// Door How it was asked for: over this API, or by an operator in Temporal.
 	Door       Door                `json:"door"`

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -44,14 +45,17 @@ Example:
 
 func (c upCmd) Run(ctx context.Context) error {
 	began := time.Now()
-	if err := free(ctx, c.Listen, "BATON_LISTEN or --listen"); err != nil {
+	if _, err := config.Load(os.Environ()); err != nil {
+		return err // before anything is started
+	}
+	skipPostgres, skipTemporal := os.Getenv("DATABASE_URL") != "", os.Getenv("TEMPORAL_ADDRESS") != ""
+	if err := c.portsAreFree(ctx, skipTemporal); err != nil {
 		return err
 	}
 	stack, err := devstack.Start(ctx, devstack.Options{
 		Dir: c.Dir, Persistent: true, Logf: progress,
 		TemporalPort: c.TemporalPort, UIPort: c.UIPort, PostgresPort: c.PostgresPort,
-		SkipPostgres: os.Getenv("DATABASE_URL") != "",
-		SkipTemporal: os.Getenv("TEMPORAL_ADDRESS") != "",
+		SkipPostgres: skipPostgres, SkipTemporal: skipTemporal,
 	})
 	if err != nil {
 		return err
@@ -106,7 +110,7 @@ func (c upCmd) Run(ctx context.Context) error {
 	greet := func() {
 		select {
 		case <-a.Working():
-			c.greet(cfg, stack, temporal.HostPort, time.Since(began))
+			c.greet(a.Addr, stack, temporal.HostPort, time.Since(began))
 		case <-ctx.Done():
 		}
 	}
@@ -119,21 +123,46 @@ func (c upCmd) Run(ctx context.Context) error {
 	return nil
 }
 
-// free refuses early, and in one line, an address that something else uses.
+// portsAreFree refuses early, before anything long is begun.
+func (c upCmd) portsAreFree(ctx context.Context, skipTemporal bool) error {
+	if err := free(ctx, c.Listen, "--listen or BATON_LISTEN"); err != nil || skipTemporal {
+		return err
+	}
+	if err := free(ctx, "127.0.0.1:"+strconv.Itoa(c.TemporalPort), "--temporal-port"); err != nil || c.UIPort < 0 {
+		return err
+	}
+	return free(ctx, "127.0.0.1:"+strconv.Itoa(c.UIPort), "--ui-port")
+}
+
+// free refuses, in one line, an address that something else uses.
 func free(ctx context.Context, address, setting string) error {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s (%s): %w", address, setting, err)
+		return fmt.Errorf("cannot listen on %s: %w; choose another with %s (make up ARGS='…')", address, err, setting)
 	}
 	return l.Close()
+}
+
+// secret is what the demo's tokens are signed with. It is kept, so that tokens
+// outlive a restart.
+func (c upCmd) secret() (string, error) {
+	file := filepath.Join(c.Dir, "token-secret")
+	if text, err := os.ReadFile(file); err == nil && len(text) >= 32 {
+		return string(text), nil
+	}
+	secret := rand.Text() + rand.Text()
+	return secret, os.WriteFile(file, []byte(secret), 0o600)
 }
 
 // config is the configuration of the demo: what the environment says, with the
 // stack's addresses and a secret made for this run.
 func (c upCmd) config(stack *devstack.Stack) (auth.DevSigner, config.Config, error) {
 	const issuer, audience = "baton-up", "baton"
-	secret := rand.Text() + rand.Text()
+	secret, err := c.secret()
+	if err != nil {
+		return auth.DevSigner{}, config.Config{}, err
+	}
 	environ := []string{
 		"BATON_LISTEN=" + c.Listen, "BATON_AUTH_HS256_SECRET=" + secret,
 		"BATON_AUTH_ISSUER=" + issuer, "BATON_AUTH_AUDIENCE=" + audience,
@@ -150,8 +179,12 @@ func (c upCmd) config(stack *devstack.Stack) (auth.DevSigner, config.Config, err
 	return auth.NewDevSigner([]byte(secret), issuer, audience), cfg, err
 }
 
-func (c upCmd) greet(cfg config.Config, stack *devstack.Stack, temporal string, took time.Duration) {
-	base := "http://" + cfg.Listen
+func (c upCmd) greet(address string, stack *devstack.Stack, temporal string, took time.Duration) {
+	base := "http://" + address
+	elsewhere, flag := "", ""
+	if address != "127.0.0.1:8080" {
+		elsewhere, flag = "BATON_URL="+base+" ", " --url "+base
+	}
 	lines := []string{
 		"", fmt.Sprintf("Baton is up after %.1f s. Ctrl-C stops it.", took.Seconds()), "",
 		"  API reference  " + base + "/docs",
@@ -164,9 +197,9 @@ func (c upCmd) greet(cfg config.Config, stack *devstack.Stack, temporal string, 
 		"  Temporal       "+temporal,
 		"  data and logs  "+c.Dir, "",
 		"In a second terminal:", "",
-		"  make demo                            the story: escalate, appear live, race, resolve",
-		"  bin/baton tail --as "+demo.Ana+"    the live feed",
-		"  bin/baton queue --as "+demo.Ben+"   the queue", "")
+		"  "+elsewhere+"make demo                            the story: escalate, appear live, race, resolve",
+		"  bin/baton tail --as "+demo.Ana+flag+"    the live feed",
+		"  bin/baton queue --as "+demo.Ben+flag+"   the queue", "")
 	_, _ = fmt.Fprintln(os.Stdout, strings.Join(lines, "\n"))
 }
 

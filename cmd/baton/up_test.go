@@ -81,7 +81,7 @@ func TestFirstRunOfAStranger(t *testing.T) {
 		require.ErrorContains(t, queueCmd{target: target{URL: base, As: "nobody@demo.test"}}.Run(ctx), "no token for nobody@demo.test")
 		require.ErrorContains(t, queueCmd{target: target{URL: base, As: demo.Viewer}, Limit: 5}.Run(ctx), "HTTP 403")
 		require.NoError(t, queueCmd{target: target{URL: base, As: demo.Ben}, Limit: 5}.Run(ctx))
-		require.ErrorContains(t, free(ctx, up.Listen, "--listen"), "cannot listen on")
+		require.ErrorContains(t, free(ctx, up.Listen, "--listen"), "choose another with --listen")
 	})
 
 	cancel()

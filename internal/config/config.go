@@ -14,8 +14,8 @@ type Config struct {
 	DatabaseURL Secret `env:"DATABASE_URL" doc:"PostgreSQL to keep everything in, as postgres://user:password@host:5432/database. Needed by api, worker and migrate."`
 	DBMaxConns  int    `env:"BATON_DB_MAX_CONNS" envDefault:"20" doc:"Most connections to PostgreSQL that one process opens, besides one to listen."`
 
-	Listen          string        `env:"BATON_LISTEN" envDefault:"127.0.0.1:8080" doc:"Address that the API and the console are served on, as host:port; :8080 is all interfaces."`
-	AllowedOrigins  []string      `env:"BATON_ALLOWED_ORIGINS" doc:"Origins, separated by commas, whose web pages may call the API with credentials, such as https://app.example.com. The console needs none."`
+	Listen          string        `env:"BATON_LISTEN" envDefault:"127.0.0.1:8080" doc:"Address that the API is served on, as host:port; :8080 is all interfaces."`
+	AllowedOrigins  []string      `env:"BATON_ALLOWED_ORIGINS" doc:"Origins, separated by commas, whose web pages may call the API with credentials, such as https://app.example.com."`
 	RequestTimeout  time.Duration `env:"BATON_REQUEST_TIMEOUT" envDefault:"10s" doc:"Longest time to answer a request. Streams are not requests in this sense."`
 	MaxStreams      int           `env:"BATON_MAX_STREAMS" envDefault:"10000" doc:"Most live streams that one process serves."`
 	FeedRetention   time.Duration `env:"BATON_FEED_RETENTION" envDefault:"168h" doc:"How long feed events are kept; a reader that was away for longer has to load the queue anew."`

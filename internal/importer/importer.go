@@ -12,6 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -51,6 +54,9 @@ func Read(r io.Reader, each func(line int, size int, s Session), bad func(BadLin
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("reading line %d: %w", number, err)
 		}
+		if number == 1 {
+			line = bytes.TrimPrefix(line, []byte("\ufeff")) // some editors begin a file so
+		}
 		if text := bytes.TrimSpace(line); tooLong {
 			bad(BadLine{number, fmt.Sprintf("is longer than %d MiB", maxLine>>20)})
 		} else if len(text) > 0 {
@@ -80,10 +86,13 @@ func readLine(r *bufio.Reader) (line []byte, tooLong bool, err error) {
 }
 
 func parse(text []byte) (s Session, reason string) {
+	if !utf8.Valid(text) {
+		return s, "is not UTF-8"
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&s); err != nil {
-		return s, "is not a session: " + err.Error()
+		return s, "is not a session: " + strings.NewReplacer("json: ", "", "Go value of type importer.Session", "a session").Replace(err.Error())
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return s, "has more than one JSON value"
@@ -108,6 +117,9 @@ func parse(text []byte) (s Session, reason string) {
 			return s, fmt.Sprintf("uses the step id %s twice", id)
 		}
 		seen[*id] = true
+		if s.Steps[i].At.IsZero() {
+			return s, fmt.Sprintf("has no time (at) in step %d", i+1)
+		}
 	}
 	return s, ""
 }
@@ -115,18 +127,20 @@ func parse(text []byte) (s Session, reason string) {
 // Store stores a session and its steps. To store it again under the same
 // prefix changes nothing.
 func Store(ctx context.Context, c *remote.Client, prefix string, s Session) (*client.Session, error) {
+	// With the first steps, so that a bad one leaves nothing behind.
+	parts := batches(s.Steps)
 	session, err := c.CreateSession(ctx, prefix+s.Key, client.NewSession{
-		Title: s.Title, ClientName: s.ClientName, Problem: &s.Problem, PSATicket: s.PSATicket,
+		Title: s.Title, ClientName: s.ClientName, Problem: &s.Problem, PSATicket: s.PSATicket, Steps: &parts[0],
 	})
 	var refusal *remote.Refusal
 	if errors.As(err, &refusal) && refusal.Code == models.CodeIdempotencyMismatch {
-		refusal.Message = "was imported before with another title, client, problem or ticket"
+		refusal.Message = "was imported before with other content"
 		return nil, refusal
 	}
 	if err != nil || session.StepCount >= len(s.Steps) {
 		return session, err
 	}
-	for _, batch := range batches(s.Steps) {
+	for _, batch := range parts[1:] {
 		if err := c.AppendSteps(ctx, session.ID, batch); err != nil {
 			return session, err
 		}
@@ -134,7 +148,7 @@ func Store(ctx context.Context, c *remote.Client, prefix string, s Session) (*cl
 	return session, nil
 }
 
-// batches cuts steps into requests that the API takes.
+// batches cuts steps into requests that the API takes, at least one.
 func batches(steps []client.NewStep) [][]client.NewStep {
 	const maxBytes = 128 << 10 // JSON can make text up to twice as long, or more
 	var out [][]client.NewStep
@@ -149,5 +163,5 @@ func batches(steps []client.NewStep) [][]client.NewStep {
 		}
 		size += len(encoded)
 	}
-	return append(out, steps[start:])
+	return append(out, slices.Clone(steps[start:]))
 }

@@ -114,8 +114,10 @@ func check(resp *http.Response, body []byte, err error) error {
 		r.ClaimedBy = claim.Name
 		r.Message = fmt.Sprintf("Already claimed by %s at %s", claim.Name, claim.At.Local().Format(time.TimeOnly))
 	}
-	for _, e := range problem.Errors {
-		r.Message += fmt.Sprintf("; %s %s", e.Field, e.Message)
+	if len(problem.Errors) > 1 { // of one, the message tells
+		for _, e := range problem.Errors {
+			r.Message += fmt.Sprintf("; %s %s", e.Field, e.Message)
+		}
 	}
 	return r
 }

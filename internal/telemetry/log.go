@@ -35,13 +35,6 @@ func RequestID(ctx context.Context) string {
 	return id
 }
 
-type handoffKey struct{}
-
-// WithHandoff returns a context for work on one handoff.
-func WithHandoff(ctx context.Context, id uuid.UUID) context.Context {
-	return context.WithValue(ctx, handoffKey{}, id)
-}
-
 // contextHandler adds what the context knows to each record. The account is
 // the one that package tenant has put there.
 type contextHandler struct{ slog.Handler }
@@ -51,10 +44,7 @@ func (h contextHandler) Handle(ctx context.Context, r slog.Record) error {
 		r.AddAttrs(slog.String("request_id", id))
 	}
 	if account := tenant.From(ctx).Account; account != uuid.Nil {
-		r.AddAttrs(slog.String("account", account.String()))
-	}
-	if id, ok := ctx.Value(handoffKey{}).(uuid.UUID); ok {
-		r.AddAttrs(slog.String("handoff", id.String()))
+		r.AddAttrs(slog.String("account_id", account.String()))
 	}
 	return h.Handler.Handle(ctx, r)
 }

@@ -37,16 +37,16 @@ func line(t *testing.T, out *bytes.Buffer) map[string]any {
 
 func TestLogSaysWhatItIsAbout(t *testing.T) {
 	t.Parallel()
-	account, handoff := uuid.New(), uuid.New()
+	account := uuid.New()
 	var out bytes.Buffer
 	log := NewLogger(&out, slog.LevelInfo, "json")
 
 	log.Info("started", "port", 8080)
 	require.Equal(t, map[string]any{"level": "INFO", "msg": "started", "port": 8080.}, line(t, &out))
 
-	ctx := WithHandoff(tenant.With(WithRequestID(t.Context(), "r-1"), account), handoff)
+	ctx := tenant.With(WithRequestID(t.Context(), "r-1"), account)
 	require.Equal(t, "r-1", RequestID(ctx))
-	want := map[string]any{"level": "INFO", "msg": "claimed", "request_id": "r-1", "account": account.String(), "handoff": handoff.String()}
+	want := map[string]any{"level": "INFO", "msg": "claimed", "request_id": "r-1", "account_id": account.String()}
 	log.InfoContext(ctx, "claimed")
 	require.Equal(t, want, line(t, &out))
 
