@@ -142,6 +142,7 @@ func (h *housekeeping) DiscardAbandonedStart(_ context.Context, row models.Hando
 	h.discarded = append(h.discarded, row.ID)
 	return nil
 }
+
 func (h *housekeeping) PruneFeed(context.Context, time.Duration) (int64, error) {
 	h.pruned = true
 	return 3, nil

@@ -245,6 +245,7 @@ func (e *Engine) trouble(ctx context.Context, op string, sent bool, err error) e
 		return unavailable(cause)
 	case codes.ResourceExhausted:
 		return unavailable(cause)
+	default:
 	}
 	if !sent {
 		return unavailable(cause)
