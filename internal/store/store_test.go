@@ -528,3 +528,31 @@ func TestSignInLooksUpUsers(t *testing.T) {
 	_, err = w.ProvisionUser(ctx, models.User{AccountID: uuid.New(), Email: "x@example.test", Name: "X", Role: models.RoleViewer})
 	require.Equal(t, models.CodeNotFound, models.CodeOf(err))
 }
+
+// TestTwinsWithOneKeyPrepareOneHandoff lets requests with the same key meet a
+// twin that goes all the way in between.
+func TestTwinsWithOneKeyPrepareOneHandoff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for range 30 {
+		in := models.NewHandoff{SessionID: w.session(t, w.sam).ID, Intent: models.IntentEscalate, Priority: models.PriorityHigh, EngineerNotes: "help", Key: uuid.NewString()}
+		var wg sync.WaitGroup
+		ids := make([]uuid.UUID, 6)
+		for i := range ids {
+			wg.Go(func() {
+				h, err := w.PrepareHandoff(as(t, w.sam), w.sam, in)
+				if err == nil && h.Status == models.StatusStarting {
+					err = w.Project(as(t, w.sam), snapshot(h))
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				ids[i] = h.ID
+			})
+		}
+		wg.Wait()
+		for _, id := range ids {
+			require.Equal(t, ids[0], id)
+		}
+	}
+}
