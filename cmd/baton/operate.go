@@ -136,7 +136,9 @@ func workerPolls(ctx context.Context) error {
 		return err
 	}
 	for _, p := range queue.GetPollers() {
-		if strings.Contains(p.GetIdentity(), "@"+host+"@") {
+		// Temporal remembers pollers for minutes after they are gone.
+		lately := time.Since(p.GetLastAccessTime().AsTime()) < 2*time.Minute
+		if lately && strings.Contains(p.GetIdentity(), "@"+host+"@") {
 			return nil
 		}
 	}

@@ -30,7 +30,7 @@ import (
 // Options says what to run.
 type Options struct {
 	Config config.Config
-	// Temporal is how to reach Temporal; see [config.Temporal].
+	// Temporal is how to reach Temporal; see [config.TemporalOptions].
 	Temporal client.Options
 	// API and Worker choose what this process does; at least one of them.
 	API, Worker bool
@@ -44,7 +44,7 @@ type Options struct {
 type App struct {
 	Store  *store.Store
 	Engine *engine.Engine
-	// Addr is where the API listens, once started.
+	// Addr is where the API listens, or a lone worker's metrics, once started.
 	Addr string
 
 	o        Options
@@ -202,14 +202,31 @@ func (a *App) Start(ctx context.Context) error {
 		a.defers(func(context.Context) { a.hub.Stop() })
 		return a.serve(ctx)
 	}
+	if a.o.Config.WorkerListen != "" {
+		return a.serveMetrics(ctx)
+	}
 	return nil
 }
 
-func (a *App) serve(ctx context.Context) error {
+// serveMetrics lets a worker that has no API be watched.
+func (a *App) serveMetrics(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", a.metrics.Handler())
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	a.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	if err := a.listen(ctx, a.o.Config.WorkerListen, "BATON_WORKER_LISTEN"); err != nil {
+		return err
+	}
+	a.defers(func(context.Context) { _ = a.http.Close() })
+	return nil
+}
+
+// listen serves a.http on an address, which setting has set.
+func (a *App) listen(ctx context.Context, address, setting string) error {
 	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", a.o.Config.Listen)
+	listener, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
-		return fmt.Errorf("listening on %s (BATON_LISTEN): %w", a.o.Config.Listen, err)
+		return fmt.Errorf("listening on %s (%s): %w", address, setting, err)
 	}
 	a.Addr = listener.Addr().String()
 	go func() {
@@ -217,6 +234,13 @@ func (a *App) serve(ctx context.Context) error {
 			a.fail(fmt.Errorf("serving: %w", err))
 		}
 	}()
+	return nil
+}
+
+func (a *App) serve(ctx context.Context) error {
+	if err := a.listen(ctx, a.o.Config.Listen, "BATON_LISTEN"); err != nil {
+		return err
+	}
 	a.defers(func(ctx context.Context) {
 		if err := a.server.Drain(ctx, a.o.Config.Drain); err != nil {
 			a.log.Warn("not every stream ended in time", "error", err)

@@ -62,6 +62,7 @@ type baton struct {
 	sam, ana, ben      models.User // engineers
 	vic, ada           models.User // viewer, admin
 	eve                models.User // engineer of another account
+	extra              []string    // more settings for apps
 }
 
 func newBaton(t *testing.T) *baton {
@@ -116,10 +117,10 @@ func (b *baton) temporalOptions() client.Options {
 }
 
 func (b *baton) environ() []string {
-	return []string{
+	return append([]string{
 		"DATABASE_URL=" + b.databaseURL, "BATON_LISTEN=127.0.0.1:0", "BATON_AUTH_HS256_SECRET=" + secret,
 		"BATON_AUTH_ISSUER=" + issuer, "BATON_AUTH_AUDIENCE=" + audience, "BATON_DRAIN=100ms", "BATON_DB_MAX_CONNS=20",
-	}
+	}, b.extra...)
 }
 
 // start runs an app until the test ends, or until the returned function is called.

@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"testing"
@@ -533,4 +534,18 @@ func TestBothInOneProcess(t *testing.T) {
 	stop()
 	_, _, err = b.tryCall(b.ana, http.MethodGet, base+"/healthz", nil)
 	require.Error(t, err, "it is gone")
+}
+
+// TestALoneWorkerCanBeWatched: its metrics are Temporal's for the most part.
+func TestALoneWorkerCanBeWatched(t *testing.T) {
+	t.Parallel()
+	b := newBaton(t)
+	b.extra = []string{"BATON_WORKER_LISTEN=127.0.0.1:0"}
+	a, _ := b.start(app.Options{Worker: true})
+	resp, err := http.Get("http://" + a.Addr + "/metrics")
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "temporal_")
 }

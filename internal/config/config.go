@@ -38,5 +38,6 @@ type Config struct {
 
 	TemporalUIURL       string `env:"BATON_TEMPORAL_UI_URL" doc:"Temporal's web UI, such as https://cloud.temporal.io, to link handoffs to their workflows."`
 	WorkerWorkflowTasks int    `env:"BATON_WORKER_WORKFLOW_TASKS" envDefault:"100" doc:"Most workflow tasks that one worker process runs at once."`
+	WorkerListen        string `env:"BATON_WORKER_LISTEN" doc:"Address that a process which runs only a worker serves /metrics and /healthz on, as host:port. Without it, it serves nothing."`
 	WorkerActivities    int    `env:"BATON_WORKER_ACTIVITIES" envDefault:"100" doc:"Most activities that one worker process runs at once, on each task queue."`
 }

@@ -60,13 +60,25 @@ func (c Config) checkDatabase() error {
 	return nil
 }
 
-func (c Config) checkServer() error {
-	_, port, err := net.SplitHostPort(c.Listen)
+func checkListen(name, address string) error {
+	_, port, err := net.SplitHostPort(address)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return problem("BATON_LISTEN", "%q is not an address to listen on; write host:port, such as 127.0.0.1:8080 or :8080", c.Listen)
+		return problem(name, "%q is not an address to listen on; write host:port, such as 127.0.0.1:8080 or :8080", address)
+	}
+	return nil
+}
+
+func (c Config) checkServer() error {
+	if err := checkListen("BATON_LISTEN", c.Listen); err != nil {
+		return err
+	}
+	if c.WorkerListen != "" {
+		if err := checkListen("BATON_WORKER_LISTEN", c.WorkerListen); err != nil {
+			return err
+		}
 	}
 	if c.LogFormat != "json" && c.LogFormat != "text" {
 		return problem("BATON_LOG_FORMAT", "%q is not a form of log; write json or text", c.LogFormat)
