@@ -130,7 +130,7 @@ type HandoffView struct {
 	ClientName      string
 	PSATicket       *string  `gorm:"column:psa_ticket"`
 	Effects         []Effect `gorm:"-"`
-	// Documentation is set once it has been written, and in lists never.
+	// Documentation is set once it has been written; in lists without its text.
 	Documentation *Documentation `gorm:"-"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/mail"
 	"os"
 	"strings"
 
@@ -184,7 +185,19 @@ func (accountAddCmd) Help() string {
 }
 
 func (c accountAddCmd) Run(ctx context.Context) error {
+	if strings.TrimSpace(c.Name) == "" {
+		return errors.New("the account needs a name")
+	}
+	if err := checkEmail(c.Owner); err != nil {
+		return err
+	}
 	return withStore(ctx, func(s *store.Store) error {
+		if _, err := s.UserByEmail(ctx, c.Owner); models.CodeOf(err) != models.CodeNotFound {
+			if err == nil {
+				err = fmt.Errorf("%s is a user already; who signs in by e-mail address can be in one account", c.Owner)
+			}
+			return errors.New(message(err))
+		}
 		account := models.Account{ID: uuid.New(), Name: c.Name}
 		if err := s.EnsureAccount(ctx, account); err != nil {
 			return err
@@ -206,6 +219,9 @@ func (userAddCmd) Help() string {
 }
 
 func (c userAddCmd) Run(ctx context.Context) error {
+	if err := checkEmail(c.Email); err != nil {
+		return err
+	}
 	return withStore(ctx, func(s *store.Store) error {
 		u := models.User{AccountID: c.Account, Email: c.Email, Name: c.Name, Role: models.Role(c.Role)}
 		if u.Name == "" {
@@ -216,6 +232,13 @@ func (c userAddCmd) Run(ctx context.Context) error {
 		}
 		return addUser(ctx, s, u)
 	})
+}
+
+func checkEmail(address string) error {
+	if a, err := mail.ParseAddress(address); err != nil || a.Address != address {
+		return fmt.Errorf("%q is not an e-mail address; write it like jo@northwind.example", address)
+	}
+	return nil
 }
 
 func nameFrom(email string) string {

@@ -193,6 +193,9 @@ func (c upCmd) greet(address string, stack *devstack.Stack, temporal string, too
 	if stack.TemporalUIURL != "" {
 		lines = append(lines, "  Temporal UI    "+stack.TemporalUIURL)
 	}
+	if host, _, err := net.SplitHostPort(address); err == nil && !net.ParseIP(host).IsLoopback() {
+		lines = append(lines, "", "  Anybody who can reach "+address+" can act as anybody of the demo.", "")
+	}
 	lines = append(lines,
 		"  Temporal       "+temporal,
 		"  data and logs  "+c.Dir, "",

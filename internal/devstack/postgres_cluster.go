@@ -60,6 +60,9 @@ func findPostgresHome(ctx context.Context, p place, logf logfFunc) (postgresHome
 	if usable {
 		return home, nil
 	}
+	if err := ctx.Err(); err != nil {
+		return home, err // the probe was cut short, and proves nothing
+	}
 	home.dir = elsewhere
 	if err := errors.Join(
 		os.MkdirAll(elsewhere, 0o755),

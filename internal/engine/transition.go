@@ -183,7 +183,7 @@ func (e *Engine) whyGone(ctx context.Context, row models.Handoff, cause error) (
 		return models.Errorf(models.CodeClosed, "The handoff is already %s.", now.Status), nil
 	}
 	e.log.ErrorContext(ctx, "an open handoff has no running workflow; see the runbook", "handoff_id", row.ID, "session_id", row.SessionID, "account_id", row.AccountID)
-	return nil, unavailable(cause)
+	return nil, models.Errorf(models.CodeUnavailable, "The workflow of this handoff is missing. Nothing was changed, and trying again does not help: an operator has to repair it.").WithCause(cause)
 }
 
 // show projects a decision, so that the caller reads their own write. The

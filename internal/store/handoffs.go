@@ -41,7 +41,8 @@ func (s *Store) views(ctx context.Context, page *gorm.DB, order string) ([]model
 	return rows, s.attachEffects(ctx, rows)
 }
 
-// attachEffects adds the state of their side effects to handoffs of one account.
+// attachEffects adds the state of their side effects, and what there is to say
+// of their documentation without its text, to handoffs of one account.
 func (s *Store) attachEffects(ctx context.Context, rows []models.HandoffView) error {
 	if len(rows) == 0 {
 		return nil
@@ -60,7 +61,12 @@ func (s *Store) attachEffects(ctx context.Context, rows []models.HandoffView) er
 		row := &rows[at[e.HandoffID]]
 		row.Effects = append(row.Effects, e)
 	}
-	return nil
+	var docs []models.Documentation
+	err = s.db.WithContext(ctx).Omit("markdown", "plain").Where("account_id = ? AND handoff_id IN ?", rows[0].AccountID, ids).Find(&docs).Error
+	for _, d := range docs {
+		rows[at[d.HandoffID]].Documentation = &d
+	}
+	return err
 }
 
 func (s *Store) handoffs(ctx context.Context, acct uuid.UUID) *gorm.DB {

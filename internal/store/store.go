@@ -193,6 +193,10 @@ func translate(op string, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "42P01" { // undefined_table
+		return models.Errorf(models.CodeUnavailable, "The database is not set up yet. Run `baton migrate`.").WithCause(fmt.Errorf("%s: %w", op, err))
+	}
 	if unavailable(err) {
 		return models.Errorf(models.CodeUnavailable, "The database is not available now. Try again.").WithCause(fmt.Errorf("%s: %w", op, err))
 	}
