@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/baton-handoff/baton/models"
@@ -122,12 +123,20 @@ func (h *handoff) receiveClaims(ctx workflow.Context) {
 }
 
 func (h *handoff) drainClaims(ctx workflow.Context) {
-	var signal ClaimSignal
-	for h.claims.ReceiveAsync(&signal) {
-		if err := h.claimByOperator(ctx, signal); err != nil {
+	// As it came: what cannot be read is refused like everything else, and not
+	// dropped by the SDK.
+	var payload converter.RawValue
+	for h.claims.ReceiveAsync(&payload) {
+		var signal ClaimSignal
+		err := converter.GetDefaultDataConverter().FromPayload(payload.Payload(), &signal)
+		if err != nil {
+			err = models.Errorf(models.CodeInvalid, `the payload is not {"handoff_id": "…", "user_id": "…"}`)
+		} else {
+			err = h.claimByOperator(ctx, signal)
+		}
+		if err != nil {
 			h.refused(ctx, fmt.Sprintf("claim for `%s`", signal.UserID), err)
 		}
-		signal = ClaimSignal{}
 	}
 }
 

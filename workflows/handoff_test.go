@@ -163,6 +163,8 @@ func TestRefusedSignalsAreShownToOperators(t *testing.T) {
 		p.SignalWorkflow(SignalClaim, ClaimSignal{HandoffID: p.in.HandoffID, UserID: sender})
 		p.SignalWorkflow(SignalClaim, ClaimSignal{HandoffID: uuid.New(), UserID: ana})
 		p.SignalWorkflow(SignalClaim, ClaimSignal{HandoffID: p.in.HandoffID})
+		p.SignalWorkflow(SignalClaim, "ana")
+		p.SignalWorkflow(SignalClaim, map[string]any{"handoff_id": 7})
 	}, time.Hour)
 	p.RegisterDelayedCallback(func() {
 		details = p.details()
@@ -172,6 +174,7 @@ func TestRefusedSignalsAreShownToOperators(t *testing.T) {
 	require.Contains(t, details, "escalated this session yourself")
 	require.Contains(t, details, "Handoff not found")
 	require.Contains(t, details, "user_id is missing")
+	require.Contains(t, details, "the payload is not", "also what cannot be read")
 	require.Contains(t, details, "QUEUED")
 }
 
