@@ -91,7 +91,8 @@ func requirePaused(t *testing.T, pid int) {
 	for _, pid := range append(pids, pid) {
 		require.Eventually(t, func() bool {
 			status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
-			return os.IsNotExist(err) || strings.Contains(string(status), "\nState:\tT")
+			// A child that ended just before stays a zombie: its parent is stopped.
+			return os.IsNotExist(err) || strings.Contains(string(status), "\nState:\tT") || strings.Contains(string(status), "\nState:\tZ")
 		}, within, every)
 	}
 }
