@@ -58,6 +58,7 @@ func serve(ctx context.Context, o app.Options) error {
 			return err
 		}
 	}
+	o.Logger.Info("starting", "version", version, "config", cfg.Redacted())
 	a, err := app.New(ctx, o)
 	if err != nil {
 		return err

@@ -157,9 +157,7 @@ func (a *App) newAPI() error {
 		AllowedOrigins: cfg.AllowedOrigins, TemporalUIURL: cfg.TemporalUIURL, Namespace: namespace,
 		RequestTimeout: cfg.RequestTimeout, MaxStreams: cfg.MaxStreams,
 		Metrics: a.metrics.Handler(),
-		Observe: func(route, method string, status int, took time.Duration) {
-			a.metrics.HTTPRequest(method, route, status, took)
-		},
+		Observe: a.metrics.HTTPRequest,
 	})
 	if err != nil {
 		return err

@@ -231,7 +231,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	require.Equal(t, "***", c.DatabaseURL.String())
 	require.Empty(t, Secret{}.String(), "that there is none may be seen")
 	require.False(t, Secret{}.IsSet())
-	require.Equal(t, "x", NewSecret("x").Reveal())
+	require.Equal(t, "x", Secret{"x"}.Reveal())
 }
 
 func TestRedacted(t *testing.T) {

@@ -11,9 +11,6 @@ const hidden = "***"
 // it is empty.
 type Secret struct{ value string }
 
-// NewSecret returns a secret with this value.
-func NewSecret(value string) Secret { return Secret{value} }
-
 // Reveal returns the value, for the one place that needs it.
 func (s Secret) Reveal() string { return s.value }
 

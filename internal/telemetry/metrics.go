@@ -79,7 +79,7 @@ func (m *Metrics) Handler() http.Handler {
 
 // HTTPRequest counts a request that was answered. route is the pattern and not
 // the path, which would make a series for every id.
-func (m *Metrics) HTTPRequest(method, route string, status int, took time.Duration) {
+func (m *Metrics) HTTPRequest(route, method string, status int, took time.Duration) {
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
 	m.durations.WithLabelValues(method, route).Observe(took.Seconds())
 }

@@ -96,8 +96,8 @@ func expose(t *testing.T, m *Metrics) string {
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	m := newMetrics(t)
-	m.HTTPRequest("POST", "/api/v1/ai-sessions/{id}/handoff", 201, 20*time.Millisecond)
-	m.HTTPRequest("POST", "/api/v1/ai-sessions/{id}/handoff", 409, 3*time.Second)
+	m.HTTPRequest("/api/v1/ai-sessions/{id}/handoff", "POST", 201, 20*time.Millisecond)
+	m.HTTPRequest("/api/v1/ai-sessions/{id}/handoff", "POST", 409, 3*time.Second)
 	m.FeedSubscribers(1)
 	m.FeedSubscribers(1)
 	m.FeedSubscribers(-1)
