@@ -30,21 +30,16 @@ func (e *Engine) Transition(ctx context.Context, by models.Principal, req models
 		ActorID: by.UserID, ActorRole: by.Role, TargetUserID: req.TargetUserID,
 	}
 	requestID := requestID(by, req, row.Generation)
-	if req.Key != "" && req.Verb != models.VerbClaim { // a repeated claim is told by the row
+	decision, refusal := workflows.Decide(workflows.StateOf(row.Handoff), req.Verb, ask)
+	if req.Key != "" && (refusal != nil || req.Verb != models.VerbClaim) { // a claim that can be is in a hurry
 		if view, found, err := e.repeated(ctx, by, req, requestID); found || err != nil {
 			return view, err
 		}
 	}
-	decision, refusal := workflows.Decide(workflows.StateOf(row.Handoff), req.Verb, ask)
-	if refusal != nil || decision.Repeated {
-		if refusal != nil && req.Key != "" && req.Verb == models.VerbClaim {
-			if view, found, err := e.repeated(ctx, by, req, requestID); found || err != nil {
-				return view, err
-			}
-		}
-		if refusal != nil {
-			return models.HandoffView{}, named(refusal, row.ClaimedByName)
-		}
+	if refusal != nil {
+		return models.HandoffView{}, named(refusal, row.ClaimedByName)
+	}
+	if decision.Repeated {
 		return e.answer(ctx, req.SessionID, row.ID)
 	}
 	if req.TargetUserID != nil {
@@ -121,7 +116,8 @@ func (e *Engine) ask(ctx context.Context, row models.Handoff, req models.Transit
 	refusal, state := workflows.RefusalFrom(err)
 	var gone *serviceerror.NotFound
 	if errors.As(err, &gone) || refusal != nil && refusal.Code == models.CodeNotFound {
-		// No workflow, or that of another handoff of the session.
+		// No workflow, or that of another handoff, whose state says nothing.
+		state = models.Snapshot{}
 		if refusal, err = e.whyGone(ctx, row, err); err != nil {
 			return snap, err
 		}
