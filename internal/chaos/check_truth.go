@@ -1,0 +1,300 @@
+package chaos
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/baton-handoff/baton/models"
+)
+
+// checkKept holds what clients were told against the timelines.
+func checkKept(ix *index) []Violation {
+	var found []Violation
+	wrong := func(op Op, format string, args ...any) {
+		found = append(found, Violation{Handoff: op.Handoff, What: fmt.Sprintf(format, args...), Shows: append([]string{op.String()}, ix.story(op.Handoff)...)})
+	}
+	for _, ops := range ix.ops {
+		undecided := map[string]bool{} // keys with an attempt that may have been accepted
+		for _, op := range ops {
+			if op.Key == "" || op.Unknown() || op.Accepted() {
+				undecided[op.Key] = true
+			}
+		}
+		for _, op := range ops {
+			e, happened := ix.effect(op)
+			switch {
+			case op.Verb == VerbRead:
+				if op.Accepted() && !ix.existed(op.Handoff, *op.Seen) {
+					wrong(op, "somebody saw a state that the timeline does not have")
+				}
+			case op.Accepted() && !happened && !ix.asked(op):
+				wrong(op, "it was answered with 2xx and is not in the timeline")
+			case op.Accepted() && happened && op.Key != "" && op.Seen.Version < e.Version:
+				wrong(op, "the answer shows version %d, which is before its own version %d", op.Seen.Version, e.Version)
+			case op.Accepted() && !ix.existed(op.Handoff, *op.Seen):
+				wrong(op, "the answer shows a state that the timeline does not have")
+			case op.Refused() && happened && !undecided[op.Key] && op.Verb != models.VerbCreate:
+				wrong(op, "it was refused, and took effect all the same")
+			}
+		}
+	}
+	for id, h := range ix.handoffs {
+		found = append(found, ix.unasked(id, h)...)
+	}
+	return found
+}
+
+// asked reports whether a request asked for what was so already: a claim by
+// the holder, a reassignment to whom it waits for.
+func (ix *index) asked(op Op) bool {
+	switch op.Verb {
+	case models.VerbClaim:
+		return op.Seen.Holder == op.By
+	case models.VerbReassign:
+		return op.Seen.Target == op.Target || ix.handoffs[op.Handoff] != nil && slices.ContainsFunc(ix.handoffs[op.Handoff].Timeline, func(e Entry) bool { return e.Target == op.Target })
+	default:
+		return false
+	}
+}
+
+// existed reports whether the handoff ever stood like this.
+func (ix *index) existed(id uuid.UUID, s State) bool {
+	h := ix.handoffs[id]
+	return h != nil && slices.ContainsFunc(h.Timeline, func(e Entry) bool { return e.State == s })
+}
+
+// unasked finds transitions that nobody asked for, or that happened twice.
+func (ix *index) unasked(id uuid.UUID, h *HandoffTruth) []Violation {
+	var found []Violation
+	seen := map[string]int{}
+	for _, e := range h.Timeline {
+		if e.Verb == models.VerbCreate {
+			continue
+		}
+		if e.RequestID != "" {
+			if seen[e.RequestID]++; seen[e.RequestID] == 2 {
+				found = append(found, Violation{Handoff: id, What: "one request took effect twice: " + e.RequestID, Shows: ix.story(id)})
+			}
+		}
+		if !slices.ContainsFunc(ix.ops[id], func(op Op) bool {
+			entry, ok := ix.effect(op)
+			return ok && (entry.Version == e.Version || op.Key == "" && entry.Verb == e.Verb && entry.By == e.By)
+		}) {
+			found = append(found, Violation{Handoff: id, What: "nobody asked for this: " + e.String(), Shows: ix.story(id)})
+		}
+	}
+	return found
+}
+
+// checkRefusals looks at what 409s say.
+func checkRefusals(ix *index) []Violation {
+	var found []Violation
+	for _, op := range ix.Ops {
+		if op.HTTP != http.StatusConflict {
+			continue
+		}
+		reason := ""
+		switch op.Code {
+		case models.CodeAlreadyClaimed:
+			if !ix.held(op) {
+				reason = "nobody held it like that"
+			}
+		case models.CodeAlreadyHandedOff:
+			if !ix.hadOpen(op) {
+				reason = "the session had no open handoff"
+			}
+		case models.CodeConflict:
+			if op.Handoff != uuid.Nil && conflictAllowed(modelInput{Op: op}) && op.Again == 0 && !ix.putBackDuring(op) {
+				reason = "it was not put back into the queue meanwhile"
+			}
+		case models.CodeClosed: // the model knows
+		default:
+			reason = "the contract has no such conflict"
+		}
+		if reason != "" {
+			found = append(found, Violation{Handoff: op.Handoff, What: "a 409 that was not true: " + reason, Shows: append([]string{op.String()}, ix.story(op.Handoff)...)})
+		}
+	}
+	return found
+}
+
+func (ix *index) held(op Op) bool {
+	h := ix.handoffs[op.Handoff]
+	return h != nil && slices.ContainsFunc(h.Timeline, func(e Entry) bool {
+		return e.Verb == models.VerbClaim && e.By == op.Holder && e.At.Equal(op.HeldSince)
+	})
+}
+
+// about is how far the clock of a decision may be from that of its request:
+// one machine, but the time of a workflow is that of its task.
+const about = 15 * time.Second
+
+func (ix *index) when(e Entry) time.Duration { return e.At.Sub(ix.Began) }
+
+// hadOpen reports whether the session had another open handoff at some moment
+// of the request.
+func (ix *index) hadOpen(op Op) bool {
+	for _, h := range ix.sessions[op.Session] {
+		if len(h.Timeline) == 0 {
+			continue
+		}
+		opened, closed := ix.when(h.Timeline[0]), Never
+		if last := h.Timeline[len(h.Timeline)-1]; last.Status.Closed() {
+			closed = ix.when(last) + about
+		}
+		if opened <= op.Return && closed >= op.Call {
+			return true
+		}
+	}
+	return false
+}
+
+func (ix *index) putBackDuring(op Op) bool {
+	h := ix.handoffs[op.Handoff]
+	return h != nil && slices.ContainsFunc(h.Timeline, func(e Entry) bool {
+		return e.Generation > 1 && ix.when(e) >= op.Call-about && ix.when(e) <= op.Return
+	})
+}
+
+// checkAgreement compares the three that tell of a handoff.
+func checkAgreement(ix *index) []Violation {
+	var found []Violation
+	for id, h := range ix.handoffs {
+		wrong := func(format string, args ...any) {
+			found = append(found, Violation{Handoff: id, What: fmt.Sprintf(format, args...), Shows: ix.story(id)})
+		}
+		if h.State.Status == models.StatusStarting {
+			if len(ix.runs[id]) > 0 {
+				wrong("its workflow runs, and nobody can see it")
+			}
+			continue // nothing happened; maintenance removes it
+		}
+		if last := len(h.Timeline); last == 0 || h.Timeline[last-1].State != h.State || h.State.Version != last {
+			wrong("the row is not where the timeline ends")
+		}
+		for i, e := range h.Timeline {
+			if e.Version != i+1 {
+				wrong("the timeline has a gap at version %d", i+1)
+				break
+			}
+		}
+		if told := ix.toldOf(h); !slices.EqualFunc(told, h.Timeline, func(f Frame, e Entry) bool { return f.Type == e.Verb.Event() && f.State == e.State }) {
+			wrong("the feed tells another story than the timeline")
+		}
+		runs := ix.runs[id]
+		if len(runs) != 1 {
+			wrong("it has %d workflow runs instead of one", len(runs))
+			continue
+		}
+		if said := entries(runs[0].Snapshot.Transitions); !equalEntries(said, h.Timeline) {
+			wrong("the workflow tells another story than the timeline")
+		}
+		for _, outcome := range runs[0].Outcomes {
+			if said := entries(outcome.Transitions); len(said) > len(h.Timeline) || !equalEntries(said, h.Timeline[:len(said)]) {
+				wrong("an answer of the workflow was not the beginning of its story")
+			}
+		}
+	}
+	for id, runs := range ix.runs {
+		if ix.handoffs[id] == nil {
+			found = append(found, Violation{Handoff: id, What: fmt.Sprintf("%d workflow runs have no row", len(runs))})
+		}
+	}
+	return found
+}
+
+func entries(ts []models.Transition) []Entry {
+	all := make([]Entry, len(ts))
+	for i, t := range ts {
+		all[i] = entryOf(t)
+	}
+	return all
+}
+
+// toldOf are the events of a handoff that tell of transitions.
+func (ix *index) toldOf(h *HandoffTruth) []Frame {
+	return slices.DeleteFunc(ix.told(h), func(f Frame) bool {
+		return f.Type == models.EventUpdated || f.Type == models.EventAssessmentReady
+	})
+}
+
+// checkStuck looks for what will never go on.
+func checkStuck(ix *index) []Violation {
+	var found []Violation
+	for id, runs := range ix.runs {
+		h := ix.handoffs[id]
+		for _, run := range runs {
+			wrong := func(format string, args ...any) {
+				found = append(found, Violation{Handoff: id, What: fmt.Sprintf(format, args...), Shows: append(run.Trouble, ix.story(id)...)})
+			}
+			switch {
+			case len(run.Trouble) > 0:
+				wrong("run %s has not come to rest", run.ID)
+			case h != nil && run.Open() && h.State.Status.Closed():
+				wrong("run %s is open, and the handoff is %s", run.ID, h.State.Status)
+			case h != nil && !run.Open() && h.State.Status.Open():
+				wrong("run %s is %s, and the handoff is %s", run.ID, run.Status, h.State.Status)
+			case !run.Open() && run.Status != "Completed":
+				wrong("run %s has %s", run.ID, run.Status)
+			}
+		}
+	}
+	return found
+}
+
+// checkDocumented is the side effect that there is. The place for others.
+func checkDocumented(ix *index) []Violation {
+	var found []Violation
+	for id, h := range ix.handoffs {
+		if h.State.Version > 0 && h.Effects[string(models.EffectDocumentation)] != string(models.EffectDone) {
+			found = append(found, Violation{Handoff: id, What: fmt.Sprintf("its documentation is %q", h.Effects[string(models.EffectDocumentation)]), Shows: ix.story(id)})
+		}
+	}
+	return found
+}
+
+// checkAnswers looks for answers that no client should ever get.
+func checkAnswers(ix *index) []Violation {
+	var found []Violation
+	type request struct {
+		key string
+		by  uuid.UUID
+	}
+	last := map[request]Op{}
+	known := map[request]bool{}
+	for _, op := range ix.Ops {
+		expected := op.Accepted()
+		switch op.HTTP {
+		case 0, http.StatusConflict, http.StatusForbidden, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			expected = true
+		case http.StatusNotFound: // a session that belongs to its claimer by now
+			expected = op.Verb == models.VerbCreate
+		}
+		if !expected {
+			found = append(found, Violation{Handoff: op.Handoff, What: "an answer that should not be", Shows: []string{op.String()}})
+		}
+		if op.Key != "" {
+			r := request{op.Key, op.By}
+			last[r] = op
+			known[r] = known[r] || !op.Unknown()
+		}
+	}
+	for r, op := range last {
+		if op.Unknown() && !known[r] {
+			found = append(found, Violation{Handoff: op.Handoff, What: "nobody could find out what became of it", Shows: []string{op.String()}})
+		}
+	}
+	return found
+}
+
+func checkAlive(ix *index) []Violation {
+	var found []Violation
+	for _, d := range ix.Deaths {
+		found = append(found, Violation{What: d})
+	}
+	return found
+}

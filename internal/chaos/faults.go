@@ -1,0 +1,133 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// fault is one kind of thing that can go wrong.
+type fault struct {
+	name string
+	// weight is how often it is picked, against the others.
+	weight int
+	// on are the parts or links that it can be done to.
+	on []string
+	// least and most are how long it is left so.
+	least, most time.Duration
+	// holds is the part that it takes hold of, when that is not on.
+	holds  string
+	strike func(ctx context.Context, s *system, on string) error
+	// end is nil for what is over at once.
+	end func(ctx context.Context, s *system, on string) error
+}
+
+// faults are all that this system can suffer.
+func faults(s *system) []fault {
+	var batons, stores, workers, links []string
+	rolls := false
+	for _, p := range s.parts {
+		switch {
+		case p.name == "postgres" || p.name == "temporal":
+			stores = append(stores, p.name)
+		default:
+			batons = append(batons, p.name)
+			if strings.HasPrefix(p.name, "worker") {
+				workers = append(workers, p.name)
+			}
+			rolls = len(p.builds) > 1
+		}
+	}
+	for _, l := range s.links {
+		links = append(links, l.name)
+	}
+	all := []fault{
+		{name: "kill -9", weight: 6, on: batons, least: 200 * time.Millisecond, most: 4 * time.Second, strike: kill, end: start},
+		{name: "kill -9", weight: 2, on: stores, least: 100 * time.Millisecond, most: 2 * time.Second, strike: kill, end: start},
+		{name: "freeze", weight: 5, on: append(batons, stores...), least: 500 * time.Millisecond, most: 7 * time.Second, strike: freeze, end: thaw},
+		{name: "restart", weight: 2, on: batons, strike: restart},
+		{name: "cut", weight: 4, on: links, least: 300 * time.Millisecond, most: 4 * time.Second, strike: cut, end: mend},
+		{name: "break the connections of", weight: 4, on: links, strike: reset},
+		{name: "slow down", weight: 4, on: links, least: time.Second, most: 6 * time.Second, strike: slow, end: mend},
+		{name: "lose the requests on", weight: 2, on: links, least: time.Second, most: 5 * time.Second, strike: swallow("upstream"), end: mend},
+		{name: "lose the answers on", weight: 4, on: links, least: time.Second, most: 5 * time.Second, strike: swallow("downstream"), end: mend},
+	}
+	if rolls {
+		all = append(all,
+			fault{name: "roll the build of", weight: 5, on: workers, strike: roll},
+			fault{name: "roll the build of", weight: 1, on: batons, strike: roll})
+	}
+	if s.disk != nil {
+		all = append(all, fault{name: "fill the disk of", weight: 1, on: []string{"postgres"}, least: time.Second, most: 4 * time.Second, strike: fillDisk, end: emptyDisk})
+	}
+	return all
+}
+
+func (s *system) part(name string) *part {
+	for _, p := range s.parts {
+		if p.name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+func (s *system) link(name string) *link {
+	for _, l := range s.links {
+		if l.name == name {
+			return l
+		}
+	}
+	return nil
+}
+
+func kill(_ context.Context, s *system, on string) error  { return s.part(on).process().Kill() }
+func freeze(_ context.Context, s *system, on string) error { return s.part(on).process().Pause() }
+func thaw(_ context.Context, s *system, on string) error   { return s.part(on).process().Resume() }
+
+func start(ctx context.Context, s *system, on string) error {
+	return revive(ctx, s.part(on).process())
+}
+
+func restart(ctx context.Context, s *system, on string) error {
+	return s.part(on).process().Restart(ctx)
+}
+
+// roll stops a part as a deployment does and starts its other build.
+func roll(ctx context.Context, s *system, on string) error {
+	p := s.part(on)
+	if err := p.process().Stop(ctx); err != nil {
+		return err
+	}
+	p.running = (p.running + 1) % len(p.builds)
+	return p.process().Restart(ctx)
+}
+
+func cut(_ context.Context, s *system, on string) error   { return s.link(on).cut() }
+func reset(_ context.Context, s *system, on string) error { return s.link(on).reset() }
+func mend(ctx context.Context, s *system, on string) error {
+	return s.link(on).mend(ctx)
+}
+
+func slow(_ context.Context, s *system, on string) error {
+	return s.link(on).delay(150*time.Millisecond, 140*time.Millisecond)
+}
+
+func swallow(direction string) func(context.Context, *system, string) error {
+	return func(_ context.Context, s *system, on string) error { return s.link(on).swallow(direction) }
+}
+
+func fillDisk(_ context.Context, s *system, _ string) error { return s.disk.fill() }
+
+// emptyDisk makes room and does what an operator would: PostgreSQL ends by
+// itself when it cannot write its log.
+func emptyDisk(ctx context.Context, s *system, on string) error {
+	if err := s.disk.empty(); err != nil {
+		return err
+	}
+	if err := start(ctx, s, on); err != nil {
+		return fmt.Errorf("after there was room again: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,199 @@
+package chaos
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/baton-handoff/baton/models"
+)
+
+// Record is everything that a run wrote down. The checks need nothing else, so
+// a record that was kept can be checked again.
+type Record struct {
+	Seed   uint64    `json:"seed"`
+	Began  time.Time `json:"began"`
+	People []Person  `json:"people"`
+	// Ops are what clients asked for and were told, in the order of the answers.
+	Ops     []Op         `json:"ops"`
+	Streams []Stream     `json:"streams"`
+	Faults  []FaultEvent `json:"faults"`
+	// Deaths are processes that ended though nobody asked them to.
+	Deaths []string `json:"deaths"`
+	Truth  Truth    `json:"truth"`
+}
+
+// Person is somebody who uses Baton.
+type Person struct {
+	ID      uuid.UUID   `json:"id"`
+	Account uuid.UUID   `json:"account"`
+	Name    string      `json:"name"`
+	Role    models.Role `json:"role"`
+
+	token string
+}
+
+// Never is the end of an [Op] that got no answer: it may take effect at any
+// time after its call.
+const Never = time.Duration(1<<63 - 1)
+
+// VerbRead is the kind of an [Op] that only looks.
+const VerbRead models.Verb = "read"
+
+// Op is one request of one client, and what became of it. A request that is
+// repeated with its key is another Op with the same key.
+type Op struct {
+	ID      int           `json:"id"`
+	Verb    models.Verb   `json:"verb"`
+	By      uuid.UUID     `json:"by"`
+	Account uuid.UUID     `json:"account"`
+	Session uuid.UUID     `json:"session"`
+	Handoff uuid.UUID     `json:"handoff"` // nil for a create that was not answered
+	Intent  models.Intent `json:"intent,omitempty"`
+	Target  uuid.UUID     `json:"target,omitzero"`
+	Key     string        `json:"key,omitempty"`
+	// Again counts the earlier requests with this key.
+	Again int `json:"again,omitempty"`
+	// Signal is set for a claim that an operator made through Temporal.
+	Signal bool `json:"signal,omitempty"`
+
+	Call   time.Duration `json:"call"`
+	Return time.Duration `json:"return"`
+	// Replica is the API that was asked.
+	Replica int `json:"replica"`
+	// HTTP is the status of the answer; 0 when there was none.
+	HTTP int         `json:"http"`
+	Code models.Code `json:"code,omitempty"`
+	Text string      `json:"text,omitempty"`
+	// Seen is the handoff in a 2xx.
+	Seen *State `json:"seen,omitempty"`
+	// Holder and HeldSince are who a 409 says was faster.
+	Holder    uuid.UUID `json:"holder,omitzero"`
+	HeldSince time.Time `json:"held_since,omitzero"`
+}
+
+// State is a handoff as somebody saw it.
+type State struct {
+	Version    int           `json:"version"`
+	Generation int           `json:"generation"`
+	Status     models.Status `json:"status"`
+	Holder     uuid.UUID     `json:"holder,omitzero"`
+	Target     uuid.UUID     `json:"target,omitzero"`
+}
+
+// Accepted reports whether the request was answered with 2xx.
+func (o Op) Accepted() bool { return o.HTTP >= 200 && o.HTTP < 300 }
+
+// Unknown reports whether nobody was told what became of the request.
+func (o Op) Unknown() bool {
+	return o.HTTP == 0 || o.Code == models.CodeOutcomeUnknown || o.HTTP >= 500 && o.Code != models.CodeUnavailable
+}
+
+// Refused reports whether the answer says that nothing was done.
+func (o Op) Refused() bool { return !o.Accepted() && !o.Unknown() }
+
+// String is the request in one line.
+func (o Op) String() string {
+	until := "…"
+	if o.Return != Never {
+		until = fmt.Sprintf("%.3f", o.Return.Seconds())
+	}
+	what := string(o.Verb)
+	if o.Signal {
+		what += " by signal"
+	}
+	if o.Again > 0 {
+		what += fmt.Sprintf(" (again, %d)", o.Again)
+	}
+	line := fmt.Sprintf("#%-5d %8.3f – %-8s %s  %-18s key %-8.8s → ", o.ID, o.Call.Seconds(), until, short(o.By), what, o.Key)
+	switch {
+	case o.Seen != nil:
+		line += fmt.Sprintf("%d %s", o.HTTP, *o.Seen)
+	case o.HTTP == 0:
+		line += "no answer: " + o.Text
+	default:
+		line += fmt.Sprintf("%d %s %s", o.HTTP, o.Code, o.Text)
+	}
+	if o.Holder != uuid.Nil {
+		line += fmt.Sprintf(" (held by %s since %s)", short(o.Holder), o.HeldSince.Format(time.RFC3339Nano))
+	}
+	return line
+}
+
+// String is the state in a few words.
+func (s State) String() string {
+	text := fmt.Sprintf("v%d g%d %s", s.Version, s.Generation, s.Status)
+	if s.Holder != uuid.Nil {
+		text += " by " + short(s.Holder)
+	}
+	if s.Target != uuid.Nil {
+		text += " for " + short(s.Target)
+	}
+	return text
+}
+
+func short(id uuid.UUID) string { return id.String()[len(id.String())-6:] }
+
+// Stream is what one reader of the feed saw over all of its connections.
+type Stream struct {
+	Name    string    `json:"name"`
+	Account uuid.UUID `json:"account"`
+	// Start is the id after which it began; Frames are those that came after.
+	Start       string  `json:"start"`
+	Frames      []Frame `json:"frames"`
+	Connections int     `json:"connections"`
+	// Ended is why it stopped early, if it did.
+	Ended string `json:"ended,omitempty"`
+}
+
+// Frame is one event of a stream.
+type Frame struct {
+	ID      string           `json:"id"`
+	Type    models.EventType `json:"type"`
+	Account uuid.UUID        `json:"account,omitzero"`
+	Handoff uuid.UUID        `json:"handoff,omitzero"`
+	State   State            `json:"state,omitzero"`
+}
+
+// FaultEvent is one thing that was broken or mended.
+type FaultEvent struct {
+	At   time.Duration `json:"at"`
+	What string        `json:"what"`
+}
+
+// Save writes the record to a file, compressed.
+func (r *Record) Save(path string) (err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("keeping the record: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	z := gzip.NewWriter(f)
+	if err := json.NewEncoder(z).Encode(r); err != nil {
+		return fmt.Errorf("keeping the record: %w", err)
+	}
+	return z.Close()
+}
+
+// Load reads a record that [Record.Save] wrote.
+func Load(path string) (*Record, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading a record: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a record of a run: %w", path, err)
+	}
+	var r Record
+	if err := json.NewDecoder(z).Decode(&r); err != nil {
+		return nil, fmt.Errorf("%s is not a record of a run: %w", path, err)
+	}
+	return &r, nil
+}

@@ -1,0 +1,156 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/log"
+)
+
+const (
+	// settleWithin is how long everything may take to come to rest once all
+	// parts are back. The longest back-off that Baton allows itself is shorter.
+	settleWithin = 3 * time.Minute
+	// streamsPerAccount is how many readers follow each account's feed.
+	streamsPerAccount = 3
+)
+
+// Options say what to run.
+type Options struct {
+	// Seed decides what goes wrong when, and what people do.
+	Seed uint64
+	// Duration is how long things go wrong.
+	Duration time.Duration
+	// Accounts is how many tenants there are; 3 when 0.
+	Accounts int
+	// Baton is the program; OldBaton an earlier build of it, to roll between.
+	// Without an old one nothing is rolled.
+	Baton, OldBaton string
+	// Dir keeps data, logs and the record. It must not be in use.
+	Dir string
+	// Calm lets nothing go wrong.
+	Calm bool
+	// Logf gets lines for a person; nil discards.
+	Logf func(format string, args ...any)
+}
+
+func (o Options) temporalLogger() log.Logger {
+	return log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
+}
+
+// Run runs Baton under fire and returns what was written down. It fails when
+// the run itself could not be carried out; what Baton did wrong is for
+// [Record.Check] to find.
+func Run(ctx context.Context, o Options) (_ *Record, err error) {
+	if o.Logf == nil {
+		o.Logf = func(string, ...any) {}
+	}
+	if o.Accounts == 0 {
+		o.Accounts = 3
+	}
+	if o.Dir, err = prepareDir(o.Dir); err != nil {
+		return nil, err
+	}
+	sys, err := startSystem(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("starting the system: %w", err)
+	}
+	defer func() { err = errors.Join(err, sys.stop(context.WithoutCancel(ctx))) }()
+	people, err := sys.people(ctx, o.Accounts)
+	if err != nil {
+		return nil, fmt.Errorf("making people: %w", err)
+	}
+
+	r := &Record{Seed: o.Seed, Began: time.Now(), People: people}
+	var noting sync.Mutex
+	note := func(what string) {
+		noting.Lock()
+		defer noting.Unlock()
+		at := time.Since(r.Began)
+		r.Faults = append(r.Faults, FaultEvent{at, what})
+		o.Logf("%8.3f  %s", at.Seconds(), what)
+	}
+	streams := readers(sys, people, streamsPerAccount, o.Seed)
+	reading, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+	var readersDone, opened sync.WaitGroup
+	for _, s := range streams {
+		opened.Add(1)
+		readersDone.Go(func() { s.follow(reading, sync.OnceFunc(opened.Done)) })
+	}
+	opened.Wait() // what happens before it is open is nobody's promise
+
+	c := newCrowd(sys, r.Began, people)
+	working, stopWorking := context.WithTimeout(ctx, o.Duration)
+	defer stopWorking()
+	var plan []planned
+	if !o.Calm {
+		plan = makePlan(o.Seed, o.Duration, sys)
+	}
+	var crowdDone sync.WaitGroup
+	crowdDone.Go(func() { c.work(working, o.Seed) })
+	if err := carryOut(working, sys, plan, r.Began, note); err != nil {
+		return nil, fmt.Errorf("breaking things: %w", err)
+	}
+	<-working.Done()
+	crowdDone.Wait()
+
+	note("everything is brought back")
+	if err := sys.heal(ctx); err != nil {
+		return nil, fmt.Errorf("bringing everything back: %w", err)
+	}
+	if err := sys.await(ctx, "every replica is ready", sys.ready); err != nil {
+		return nil, err
+	}
+	c.askAgain(ctx)
+	if err := sys.await(ctx, "everything has come to rest", func(ctx context.Context) error { return sys.settled(ctx, streams) }); err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		note(err.Error()) // the checks say what is stuck
+	}
+	c.look(ctx)
+	note("everything has come to rest")
+	stopReading()
+	readersDone.Wait()
+	if r.Truth, err = sys.gather(ctx); err != nil {
+		return nil, fmt.Errorf("asking the stores what became of it: %w", err)
+	}
+	r.Ops, r.Deaths = c.ops, sys.deaths
+	sort.SliceStable(r.Ops, func(i, j int) bool { return r.Ops[i].Call < r.Ops[j].Call })
+	for _, s := range streams {
+		r.Streams = append(r.Streams, s.seen)
+	}
+	return r, nil
+}
+
+// prepareDir makes the directory, open to the user that PostgreSQL runs as.
+func prepareDir(dir string) (string, error) {
+	if dir == "" {
+		return "", errors.New("chaos: no directory")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o755)
+}
+
+// Rerun is the command that repeats a run.
+func (o Options) Rerun() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "make chaos ARGS='--seed %d --duration %s'", o.Seed, o.Duration)
+	return b.String()
+}

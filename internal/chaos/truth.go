@@ -1,0 +1,320 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
+
+	"github.com/baton-handoff/baton/models"
+	"github.com/baton-handoff/baton/workflows"
+)
+
+// Truth is what the stores say when a run is over.
+type Truth struct {
+	Handoffs []HandoffTruth `json:"handoffs"`
+	// Feeds are the events of each account, in order.
+	Feeds []FeedTruth `json:"feeds"`
+	Runs  []WorkflowRun       `json:"runs"`
+}
+
+// HandoffTruth is a handoff in PostgreSQL.
+type HandoffTruth struct {
+	Account uuid.UUID     `json:"account"`
+	ID      uuid.UUID     `json:"id"`
+	Session uuid.UUID     `json:"session"`
+	Intent  models.Intent `json:"intent"`
+	Sender  uuid.UUID     `json:"sender"`
+	State   State         `json:"state"`
+	// Timeline are its accepted transitions.
+	Timeline []Entry `json:"timeline"`
+	// Effects are the states of its side effects, by kind.
+	Effects map[string]string `json:"effects"`
+}
+
+// Entry is an accepted transition in the timeline.
+type Entry struct {
+	State
+	Verb      models.Verb `json:"verb"`
+	Door      models.Door `json:"door"`
+	By        uuid.UUID   `json:"by"`
+	At        time.Time   `json:"at"`
+	RequestID string      `json:"request_id"`
+}
+
+// FeedTruth is the feed of an account.
+type FeedTruth struct {
+	Account uuid.UUID `json:"account"`
+	Epoch   int64     `json:"epoch"`
+	LastSeq int64     `json:"last_seq"`
+	Events  []Frame   `json:"events"`
+}
+
+// WorkflowRun is one run of a handoff's workflow.
+type WorkflowRun struct {
+	Workflow string    `json:"workflow"`
+	ID       string    `json:"id"`
+	Handoff  uuid.UUID `json:"handoff"`
+	Status   string    `json:"status"`
+	// Snapshot is what the workflow says of itself.
+	Snapshot models.Snapshot `json:"snapshot"`
+	// Outcomes are the versions of each accepted update's answer, as recorded
+	// in the history: they must be beginnings of one and the same story.
+	Outcomes []models.Snapshot `json:"outcomes"`
+	Events   int               `json:"events"`
+	// Trouble is what keeps an open run from going on.
+	Trouble []string `json:"trouble,omitempty"`
+}
+
+// Open reports whether the run has not ended.
+func (r WorkflowRun) Open() bool {
+	return r.Status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING.String()
+}
+
+// gather asks the stores.
+func (s *system) gather(ctx context.Context) (Truth, error) {
+	var t Truth
+	conn, err := pgx.Connect(ctx, s.databaseURL)
+	if err != nil {
+		return t, fmt.Errorf("asking PostgreSQL: %w", err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if t.Handoffs, err = gatherHandoffs(ctx, conn); err != nil {
+		return t, fmt.Errorf("reading handoffs: %w", err)
+	}
+	if t.Feeds, err = gatherFeeds(ctx, conn); err != nil {
+		return t, fmt.Errorf("reading feeds: %w", err)
+	}
+	if t.Runs, err = s.gatherRuns(ctx); err != nil {
+		return t, fmt.Errorf("reading workflows: %w", err)
+	}
+	return t, nil
+}
+
+func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error) {
+	var all []HandoffTruth
+	at := map[uuid.UUID]int{}
+	rows, err := conn.Query(ctx, `SELECT account_id, id, session_id, intent, handed_off_by, version, generation, status, claimed_by, target_user_id
+		FROM handoffs ORDER BY created_at, id`)
+	if err != nil {
+		return nil, err
+	}
+	var h HandoffTruth
+	var holder, target *uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{
+		&h.Account, &h.ID, &h.Session, &h.Intent, &h.Sender, &h.State.Version, &h.State.Generation, &h.State.Status, &holder, &target,
+	}, func() error {
+		h.State.Holder, h.State.Target = idOf(holder), idOf(target)
+		h.Effects = map[string]string{}
+		at[h.ID] = len(all)
+		all = append(all, h)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	rows, err = conn.Query(ctx, `SELECT handoff_id, version, generation, status, holder_id, target_user_id, verb, door, actor_id, at, request_id
+		FROM handoff_transitions ORDER BY handoff_id, version`)
+	if err != nil {
+		return nil, err
+	}
+	var id uuid.UUID
+	var e Entry
+	_, err = pgx.ForEachRow(rows, []any{
+		&id, &e.Version, &e.Generation, &e.Status, &holder, &target, &e.Verb, &e.Door, &e.By, &e.At, &e.RequestID,
+	}, func() error {
+		e.Holder, e.Target = idOf(holder), idOf(target)
+		all[at[id]].Timeline = append(all[at[id]].Timeline, e)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	rows, err = conn.Query(ctx, `SELECT handoff_id, kind, state FROM handoff_effects`)
+	if err != nil {
+		return nil, err
+	}
+	var kind, state string
+	_, err = pgx.ForEachRow(rows, []any{&id, &kind, &state}, func() error {
+		all[at[id]].Effects[kind] = state
+		return nil
+	})
+	return all, err
+}
+
+func gatherFeeds(ctx context.Context, conn *pgx.Conn) ([]FeedTruth, error) {
+	var feeds []FeedTruth
+	at := map[uuid.UUID]int{}
+	rows, err := conn.Query(ctx, `SELECT account_id, epoch, last_seq FROM feed_heads`)
+	if err != nil {
+		return nil, err
+	}
+	var f FeedTruth
+	if _, err = pgx.ForEachRow(rows, []any{&f.Account, &f.Epoch, &f.LastSeq}, func() error {
+		at[f.Account] = len(feeds)
+		feeds = append(feeds, f)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	rows, err = conn.Query(ctx, `SELECT account_id, seq, type, handoff_id, data FROM feed_events ORDER BY account_id, seq`)
+	if err != nil {
+		return nil, err
+	}
+	var account uuid.UUID
+	var seq int64
+	var e Frame
+	var data models.EventData
+	_, err = pgx.ForEachRow(rows, []any{&account, &seq, &e.Type, &e.Handoff, &data}, func() error {
+		feed := &feeds[at[account]]
+		e.ID, e.Account = fmt.Sprintf("%d-%d", feed.Epoch, seq), data.AccountID
+		e.State = State{Version: data.Version, Generation: data.Generation, Status: data.Status, Holder: idOf(data.ClaimedBy), Target: idOf(data.TargetUserID)}
+		feed.Events = append(feed.Events, e)
+		data = models.EventData{}
+		return nil
+	})
+	return feeds, err
+}
+
+// listRuns are all runs of handoffs that Temporal knows of.
+func (s *system) listRuns(ctx context.Context, more string) ([]*workflow.WorkflowExecutionInfo, error) {
+	var runs []*workflow.WorkflowExecutionInfo
+	var next []byte
+	for {
+		page, err := s.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+			Query: "WorkflowType = 'HandoffWorkflow'" + more, NextPageToken: next,
+		})
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, page.GetExecutions()...)
+		if next = page.GetNextPageToken(); len(next) == 0 {
+			return runs, nil
+		}
+	}
+}
+
+func (s *system) gatherRuns(ctx context.Context) ([]WorkflowRun, error) {
+	infos, err := s.listRuns(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]WorkflowRun, 0, len(infos))
+	for _, info := range infos {
+		run, err := s.gatherRun(ctx, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", info.GetExecution().GetWorkflowId(), err)
+		}
+		runs = append(runs, run)
+	}
+	return runs, nil
+}
+
+func (s *system) gatherRun(ctx context.Context, workflowID, runID string) (WorkflowRun, error) {
+	run := WorkflowRun{Workflow: workflowID, ID: runID}
+	desc, err := s.client.DescribeWorkflowExecution(ctx, workflowID, runID)
+	if err != nil {
+		return run, err
+	}
+	run.Status = desc.GetWorkflowExecutionInfo().GetStatus().String()
+	if task := desc.GetPendingWorkflowTask(); task != nil {
+		run.Trouble = append(run.Trouble, fmt.Sprintf("a workflow task is %s, attempt %d", task.GetState(), task.GetAttempt()))
+	}
+	for _, a := range desc.GetPendingActivities() {
+		run.Trouble = append(run.Trouble, fmt.Sprintf("activity %s is %s, attempt %d: %s",
+			a.GetActivityType().GetName(), a.GetState(), a.GetAttempt(), a.GetLastFailure().GetMessage()))
+	}
+	history := s.client.GetWorkflowHistory(ctx, workflowID, runID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	decode := converter.GetDefaultDataConverter()
+	for history.HasNext() {
+		e, err := history.Next()
+		if err != nil {
+			return run, err
+		}
+		run.Events++
+		switch e.GetEventType() {
+		case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+			var in workflows.HandoffInput
+			if err := decode.FromPayloads(e.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in); err != nil {
+				return run, err
+			}
+			run.Handoff = in.HandoffID
+		case enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED:
+			var snap models.Snapshot
+			payloads := e.GetWorkflowExecutionUpdateCompletedEventAttributes().GetOutcome().GetSuccess()
+			if payloads == nil {
+				continue // refused by the handler
+			}
+			if err := decode.FromPayloads(payloads, &snap); err != nil {
+				return run, err
+			}
+			run.Outcomes = append(run.Outcomes, snap)
+		default:
+		}
+	}
+	value, err := s.client.QueryWorkflow(ctx, workflowID, runID, workflows.QueryState)
+	if err != nil {
+		run.Trouble = append(run.Trouble, "it does not answer: "+err.Error())
+		return run, nil
+	}
+	return run, value.Get(&run.Snapshot)
+}
+
+// settled reports what has not come to rest yet.
+func (s *system) settled(ctx context.Context, readers []*reader) error {
+	conn, err := pgx.Connect(ctx, s.databaseURL)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	var unsettled int
+	err = conn.QueryRow(ctx, `SELECT count(*) FROM handoffs h WHERE version > 0 AND NOT EXISTS
+		(SELECT FROM handoff_effects e WHERE e.account_id = h.account_id AND e.handoff_id = h.id AND e.state IN ('done', 'skipped'))`).Scan(&unsettled)
+	if err != nil {
+		return err
+	}
+	if unsettled > 0 {
+		return fmt.Errorf("%d handoffs are not documented", unsettled)
+	}
+	var open int
+	if err := conn.QueryRow(ctx, `SELECT count(*) FROM handoffs WHERE status IN ('queued', 'claimed')`).Scan(&open); err != nil {
+		return err
+	}
+	running, err := s.listRuns(ctx, " AND ExecutionStatus = 'Running'")
+	if err != nil {
+		return err
+	}
+	if len(running) != open {
+		return fmt.Errorf("%d handoffs are open, and %d workflows run", open, len(running))
+	}
+	for _, info := range running {
+		desc, err := s.client.DescribeWorkflowExecution(ctx, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId())
+		if err != nil {
+			return err
+		}
+		if n := len(desc.GetPendingActivities()); n > 0 || desc.GetPendingWorkflowTask() != nil {
+			return fmt.Errorf("%s has %d activities and a workflow task (%v) to go", info.GetExecution().GetWorkflowId(), n, desc.GetPendingWorkflowTask() != nil)
+		}
+	}
+	feeds, err := gatherFeeds(ctx, conn)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, f := range feeds {
+		for _, r := range readers {
+			if r.who.Account == f.Account && r.reached.Load() < f.LastSeq {
+				errs = append(errs, fmt.Errorf("%s is behind", r.seen.Name))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
