@@ -53,6 +53,15 @@ fmt: bin/golangci-lint ## format the code
 bench: bin/temporal ## run the benchmarks
 	go run ./cmd/baton devstack -- go test -run '^$$' -bench . -benchmem $(PKGS)
 
+.PHONY: chaos
+chaos: bin/temporal build bin/baton-old ## break a whole Baton and check its promises (ARGS=… for flags, --help lists them)
+	@tools/progress "building bin/chaos" go build -o bin/chaos ./cmd/chaos
+	@bin/chaos --old-baton bin/baton-old $(ARGS)
+
+.PHONY: bin/baton-old
+bin/baton-old:
+	@tools/old-build $@
+
 .PHONY: fuzz
 fuzz: ## let each fuzz target run for FUZZTIME (default 30s)
 	@tools/fuzz $(or $(FUZZTIME),30s)

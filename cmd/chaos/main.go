@@ -98,6 +98,9 @@ func (c runCmd) round(ctx context.Context, base string, seed uint64, n int) (boo
 	if c.Quiet {
 		o.Logf = nil
 	}
+	if err := os.RemoveAll(dir); err != nil { // of an earlier run with this seed
+		return false, err
+	}
 	say("round %d, seed %d, %s (%s)", n+1, seed, c.Duration, dir)
 	r, err := chaos.Run(ctx, o)
 	if err != nil {

@@ -61,6 +61,7 @@ func (r *Record) Check() []Violation {
 // index is a record, sorted for the checks.
 type index struct {
 	*Record
+	all      []Op // with the handoff of each create that is known by now
 	handoffs map[uuid.UUID]*HandoffTruth
 	ops      map[uuid.UUID][]Op // by handoff
 	sessions map[uuid.UUID][]*HandoffTruth
@@ -86,12 +87,14 @@ func newIndex(r *Record) *index {
 			made[op.Key] = op.Handoff
 		}
 	}
-	for _, op := range r.Ops {
+	ix.all = slices.Clone(r.Ops)
+	for i := range ix.all {
+		op := &ix.all[i]
 		if op.Verb == models.VerbCreate {
 			op.Handoff = made[op.Key]
 		}
 		if op.Handoff != uuid.Nil {
-			ix.ops[op.Handoff] = append(ix.ops[op.Handoff], op)
+			ix.ops[op.Handoff] = append(ix.ops[op.Handoff], *op)
 		}
 	}
 	for _, run := range r.Truth.Runs {

@@ -39,11 +39,11 @@ var handoffModel = porcupine.Model{
 	},
 	DescribeOperation: func(input, _ any) string {
 		in, _ := input.(modelInput)
-		return in.Op.String()
+		return in.String()
 	},
 	DescribeState: func(state any) string {
 		s, _ := state.(modelState)
-		return s.State.String()
+		return s.String()
 	},
 }
 
@@ -178,7 +178,7 @@ func checkLinearizable(ix *index) []Violation {
 			lines := make([]string, len(shortest))
 			for i, o := range shortest {
 				in, _ := o.Input.(modelInput)
-				lines[i] = in.Op.String()
+				lines[i] = in.String()
 			}
 			found = append(found, Violation{Handoff: id, What: "no order of the requests explains the answers", Shows: lines})
 		case porcupine.Unknown:
@@ -305,7 +305,7 @@ func checkOneHolder(ix *index) []Violation {
 			holders[t][s.Holder] = who
 		}
 	}
-	for _, op := range ix.Ops {
+	for _, op := range ix.all {
 		if op.Seen != nil {
 			say(op.Handoff, *op.Seen, op.String())
 		}

@@ -44,6 +44,9 @@ func checkKept(ix *index) []Violation {
 	}
 	for id, h := range ix.handoffs {
 		found = append(found, ix.unasked(id, h)...)
+		if h.State.Version > 0 && !slices.ContainsFunc(ix.ops[id], func(op Op) bool { return op.Verb == models.VerbCreate && op.Accepted() }) {
+			found = append(found, Violation{Handoff: id, What: "nobody was ever told that it was created", Shows: ix.story(id)})
+		}
 	}
 	return found
 }
@@ -93,7 +96,7 @@ func (ix *index) unasked(id uuid.UUID, h *HandoffTruth) []Violation {
 // checkRefusals looks at what 409s say.
 func checkRefusals(ix *index) []Violation {
 	var found []Violation
-	for _, op := range ix.Ops {
+	for _, op := range ix.all {
 		if op.HTTP != http.StatusConflict {
 			continue
 		}
@@ -108,7 +111,7 @@ func checkRefusals(ix *index) []Violation {
 				reason = "the session had no open handoff"
 			}
 		case models.CodeConflict:
-			if op.Handoff != uuid.Nil && conflictAllowed(modelInput{Op: op}) && op.Again == 0 && !ix.putBackDuring(op) {
+			if conflictAllowed(modelInput{Op: op}) && op.Again == 0 && !ix.putBackDuring(op) {
 				reason = "it was not put back into the queue meanwhile"
 			}
 		case models.CodeClosed: // the model knows
@@ -135,11 +138,11 @@ const about = 15 * time.Second
 
 func (ix *index) when(e Entry) time.Duration { return e.At.Sub(ix.Began) }
 
-// hadOpen reports whether the session had another open handoff at some moment
-// of the request.
+// hadOpen reports whether the session had another open handoff, than that of
+// the same key, at some moment of the request.
 func (ix *index) hadOpen(op Op) bool {
 	for _, h := range ix.sessions[op.Session] {
-		if len(h.Timeline) == 0 {
+		if len(h.Timeline) == 0 || h.ID == op.Handoff {
 			continue
 		}
 		opened, closed := ix.when(h.Timeline[0]), Never
@@ -266,7 +269,7 @@ func checkAnswers(ix *index) []Violation {
 	}
 	last := map[request]Op{}
 	known := map[request]bool{}
-	for _, op := range ix.Ops {
+	for _, op := range ix.all {
 		expected := op.Accepted()
 		switch op.HTTP {
 		case 0, http.StatusConflict, http.StatusForbidden, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/baton-handoff/baton/internal/devstack"
 )
 
 // fault is one kind of thing that can go wrong.
@@ -16,9 +18,7 @@ type fault struct {
 	on []string
 	// least and most are how long it is left so.
 	least, most time.Duration
-	// holds is the part that it takes hold of, when that is not on.
-	holds  string
-	strike func(ctx context.Context, s *system, on string) error
+	strike      func(ctx context.Context, s *system, on string) error
 	// end is nil for what is over at once.
 	end func(ctx context.Context, s *system, on string) error
 }
@@ -28,8 +28,8 @@ func faults(s *system) []fault {
 	var batons, stores, workers, links []string
 	rolls := false
 	for _, p := range s.parts {
-		switch {
-		case p.name == "postgres" || p.name == "temporal":
+		switch p.name {
+		case "postgres", "temporal":
 			stores = append(stores, p.name)
 		default:
 			batons = append(batons, p.name)
@@ -43,9 +43,9 @@ func faults(s *system) []fault {
 		links = append(links, l.name)
 	}
 	all := []fault{
-		{name: "kill -9", weight: 6, on: batons, least: 200 * time.Millisecond, most: 4 * time.Second, strike: kill, end: start},
-		{name: "kill -9", weight: 2, on: stores, least: 100 * time.Millisecond, most: 2 * time.Second, strike: kill, end: start},
-		{name: "freeze", weight: 5, on: append(batons, stores...), least: 500 * time.Millisecond, most: 7 * time.Second, strike: freeze, end: thaw},
+		{name: "kill -9", weight: 6, on: batons, least: 200 * time.Millisecond, most: 4 * time.Second, strike: ifRunning((*devstack.Process).Kill), end: start},
+		{name: "kill -9", weight: 2, on: stores, least: 100 * time.Millisecond, most: 2 * time.Second, strike: ifRunning((*devstack.Process).Kill), end: start},
+		{name: "freeze", weight: 5, on: append(batons, stores...), least: 500 * time.Millisecond, most: 7 * time.Second, strike: ifRunning((*devstack.Process).Pause), end: start},
 		{name: "restart", weight: 2, on: batons, strike: restart},
 		{name: "cut", weight: 4, on: links, least: 300 * time.Millisecond, most: 4 * time.Second, strike: cut, end: mend},
 		{name: "break the connections of", weight: 4, on: links, strike: reset},
@@ -82,10 +82,19 @@ func (s *system) link(name string) *link {
 	return nil
 }
 
-func kill(_ context.Context, s *system, on string) error  { return s.part(on).process().Kill() }
-func freeze(_ context.Context, s *system, on string) error { return s.part(on).process().Pause() }
-func thaw(_ context.Context, s *system, on string) error   { return s.part(on).process().Resume() }
+// ifRunning does something to a process, unless it has died by itself: that is
+// written down, and the end of the fault brings it back.
+func ifRunning(do func(*devstack.Process) error) func(context.Context, *system, string) error {
+	return func(_ context.Context, s *system, on string) error {
+		p := s.part(on).process()
+		if p.PID() == 0 {
+			return nil
+		}
+		return do(p)
+	}
+}
 
+// start brings a part back, however it is.
 func start(ctx context.Context, s *system, on string) error {
 	return revive(ctx, s.part(on).process())
 }

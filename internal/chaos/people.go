@@ -216,11 +216,17 @@ func (c *crowd) handOff(ctx context.Context, p Person, rng *rand.Rand) {
 	if rng.IntN(4) == 0 {
 		op.Target = c.colleague(p, handoff{sender: p.ID}, rng)
 	}
-	// Twins: an impatient client sends the same request twice.
-	if rng.IntN(8) == 0 {
-		var wg sync.WaitGroup
-		wg.Go(func() { c.ask(ctx, op, rand.New(rand.NewPCG(rng.Uint64(), 0)).IntN(replicas)) })
-		defer wg.Wait()
+	// An impatient client sends the same request twice, and a confused one
+	// another request for the same session.
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	switch replica := rng.IntN(replicas); rng.IntN(16) {
+	case 0, 1:
+		wg.Go(func() { c.ask(ctx, op, replica) })
+	case 2:
+		rival := op
+		rival.Key = uuid.NewString()
+		wg.Go(func() { c.ask(ctx, rival, replica) })
 	}
 	if done := c.insist(ctx, op, rng); done.Accepted() {
 		b.addHandoff(handoff{id: done.Handoff, session: s.id, intent: op.Intent, sender: p.ID})

@@ -41,8 +41,8 @@ func makePlan(seed uint64, duration time.Duration, s *system) []planned {
 		if f.most > f.least {
 			last += time.Duration(rng.Int64N(int64(f.most - f.least)))
 		}
-		if occupied := f.occupies(on); busy[occupied] <= at && at+last < duration {
-			busy[occupied] = at + last + time.Second
+		if busy[on] <= at && at+last < duration {
+			busy[on] = at + last + time.Second
 			plan = append(plan, planned{at: at, last: last, fault: f, on: on})
 		}
 		at += time.Duration(200+rng.IntN(2500)) * time.Millisecond
@@ -53,25 +53,24 @@ func makePlan(seed uint64, duration time.Duration, s *system) []planned {
 	return plan
 }
 
-// occupies is what a fault takes hold of: nothing else may be done to it
-// meanwhile.
-func (f fault) occupies(on string) string {
-	if f.holds != "" {
-		return f.holds
-	}
-	return on
-}
-
 // carryOut does what the plan says, until it is done or ctx ends.
 func carryOut(ctx context.Context, s *system, plan []planned, began time.Time, note func(what string)) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	failed := make(chan error, len(plan))
+	// A restart takes as long as it takes: what comes next waits for it.
+	holds := map[string]*sync.Mutex{}
+	for _, p := range plan {
+		holds[p.on] = &sync.Mutex{}
+	}
 	for _, p := range plan {
 		if !wait(ctx, time.Until(began.Add(p.at))) {
 			return nil
 		}
 		wg.Go(func() {
+			hold := holds[p.on]
+			hold.Lock()
+			defer hold.Unlock()
 			if err := p.carryOut(ctx, s, note); err != nil {
 				failed <- err
 			}

@@ -89,7 +89,7 @@ func (r *reader) connect(ctx context.Context, opened func()) error {
 		return fmt.Errorf("%w: %s", errRefused, resp.Status)
 	}
 	r.seen.Connections++
-	left := 5 + r.rng.IntN(40)
+	left := 2 + r.rng.IntN(15)
 	for event, err := range sse.Read(heard{resp.Body, alive}, nil) {
 		if err != nil {
 			return err

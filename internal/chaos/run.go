@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,13 +15,8 @@ import (
 	"go.temporal.io/sdk/log"
 )
 
-const (
-	// settleWithin is how long everything may take to come to rest once all
-	// parts are back. The longest back-off that Baton allows itself is shorter.
-	settleWithin = 3 * time.Minute
-	// streamsPerAccount is how many readers follow each account's feed.
-	streamsPerAccount = 3
-)
+// streamsPerAccount is how many readers follow each account's feed.
+const streamsPerAccount = 3
 
 // Options say what to run.
 type Options struct {
@@ -39,12 +33,16 @@ type Options struct {
 	Dir string
 	// Calm lets nothing go wrong.
 	Calm bool
+	// Settle is how long everything may take to come to rest once all parts are
+	// back; 3 minutes when 0. The longest back-off that Baton allows itself is
+	// shorter.
+	Settle time.Duration
 	// Logf gets lines for a person; nil discards.
 	Logf func(format string, args ...any)
 }
 
 func (o Options) temporalLogger() log.Logger {
-	return log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	return log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 }
 
 // Run runs Baton under fire and returns what was written down. It fails when
@@ -56,6 +54,9 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 	}
 	if o.Accounts == 0 {
 		o.Accounts = 3
+	}
+	if o.Settle == 0 {
+		o.Settle = 3 * time.Minute
 	}
 	if o.Dir, err = prepareDir(o.Dir); err != nil {
 		return nil, err
@@ -108,11 +109,11 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 	if err := sys.heal(ctx); err != nil {
 		return nil, fmt.Errorf("bringing everything back: %w", err)
 	}
-	if err := sys.await(ctx, "every replica is ready", sys.ready); err != nil {
+	if err := await(ctx, o.Settle, "every replica is ready", sys.ready); err != nil {
 		return nil, err
 	}
 	c.askAgain(ctx)
-	if err := sys.await(ctx, "everything has come to rest", func(ctx context.Context) error { return sys.settled(ctx, streams) }); err != nil {
+	if err := await(ctx, o.Settle, "everything has come to rest", func(ctx context.Context) error { return sys.settled(ctx, streams) }); err != nil {
 		if ctx.Err() != nil {
 			return nil, err
 		}
@@ -144,6 +145,9 @@ func prepareDir(dir string) (string, error) {
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+		return "", errors.Join(err, fmt.Errorf("%s is not empty; a run needs a directory of its own", dir))
 	}
 	return dir, os.Chmod(dir, 0o755)
 }

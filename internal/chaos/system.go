@@ -95,7 +95,7 @@ func startSystem(ctx context.Context, o Options) (_ *system, err error) {
 	s.parts = append(s.parts,
 		&part{name: "postgres", builds: []*devstack.Process{s.postgres.Postgres()}},
 		&part{name: "temporal", builds: []*devstack.Process{s.temporal.Temporal()}})
-	return s, s.await(ctx, "every replica is ready", s.ready)
+	return s, await(ctx, o.Settle, "every replica is ready", s.ready)
 }
 
 func (s *system) startStores(ctx context.Context, o Options) error {
@@ -172,6 +172,7 @@ func (s *system) environ(name string) ([]string, error) {
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir,
 		"DATABASE_URL=" + u.String(), "TEMPORAL_ADDRESS=" + temporal.address(),
+		"GORACE=halt_on_error=1", // for a build with -race
 		"BATON_DB_MAX_CONNS=20", "BATON_LOG_LEVEL=info", "BATON_DRAIN=1s",
 	}, nil
 }
@@ -265,8 +266,8 @@ func (s *system) ready(ctx context.Context) error {
 }
 
 // await waits until check finds nothing wrong any more.
-func (s *system) await(ctx context.Context, what string, check func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+func await(ctx context.Context, within time.Duration, what string, check func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()

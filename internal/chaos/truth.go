@@ -21,8 +21,8 @@ import (
 type Truth struct {
 	Handoffs []HandoffTruth `json:"handoffs"`
 	// Feeds are the events of each account, in order.
-	Feeds []FeedTruth `json:"feeds"`
-	Runs  []WorkflowRun       `json:"runs"`
+	Feeds []FeedTruth   `json:"feeds"`
+	Runs  []WorkflowRun `json:"runs"`
 }
 
 // HandoffTruth is a handoff in PostgreSQL.
@@ -228,6 +228,9 @@ func (s *system) gatherRun(ctx context.Context, workflowID, runID string) (Workf
 		run.Trouble = append(run.Trouble, fmt.Sprintf("a workflow task is %s, attempt %d", task.GetState(), task.GetAttempt()))
 	}
 	for _, a := range desc.GetPendingActivities() {
+		if !run.Open() {
+			break // given up when the handoff was closed; the server keeps the entry
+		}
 		run.Trouble = append(run.Trouble, fmt.Sprintf("activity %s is %s, attempt %d: %s",
 			a.GetActivityType().GetName(), a.GetState(), a.GetAttempt(), a.GetLastFailure().GetMessage()))
 	}
@@ -317,4 +320,3 @@ func (s *system) settled(ctx context.Context, readers []*reader) error {
 	}
 	return errors.Join(errs...)
 }
-

@@ -1,0 +1,234 @@
+package chaos
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/baton-handoff/baton/models"
+)
+
+// loadRecord loads a record of a real, calm run:
+//
+//	bin/chaos --calm --seed 1 --accounts 2 --duration 4s --dir DIR
+func loadRecord(t *testing.T) *Record {
+	t.Helper()
+	r, err := Load("testdata/calm.json.gz")
+	require.NoError(t, err)
+	return r
+}
+
+func TestACleanRecordIsClean(t *testing.T) {
+	t.Parallel()
+	require.Empty(t, loadRecord(t).Check())
+}
+
+// TestChecksCanFail falsifies a clean record in one way at a time.
+func TestChecksCanFail(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		falsify func(*testing.T, *Record)
+		catch   string
+	}{
+		{"two people are told that they have it", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbClaim, func(op Op) bool { return op.Accepted() && op.Key != "" })
+			other := op
+			other.By, other.Key = someoneElse(t, r, op.By), uuid.NewString()
+			seen := *op.Seen
+			seen.Holder = other.By
+			other.Seen = &seen
+			r.Ops = append(r.Ops, other)
+		}, "one-holder"},
+		{"somebody is told that they have it when it was taken", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbClaim, func(op Op) bool { return op.Code == models.CodeAlreadyClaimed })
+			change(r, op.ID, func(op *Op) {
+				op.HTTP, op.Code, op.Holder = http.StatusOK, "", uuid.Nil
+				op.Seen = &State{Version: 2, Generation: 1, Status: models.StatusClaimed, Holder: op.By}
+			})
+		}, "linearizable"},
+		{"a reader sees the past", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbResolve, Op.Accepted)
+			r.Ops = append(r.Ops, Op{
+				ID: 9999, Verb: VerbRead, By: op.By, Account: op.Account, Session: op.Session, Handoff: op.Handoff,
+				Call: op.Return + time.Second, Return: op.Return + 2*time.Second, HTTP: http.StatusOK,
+				Seen: &State{Version: 1, Generation: 1, Status: models.StatusQueued, Target: truthOf(r, op.Handoff).Timeline[0].Target},
+			})
+		}, "linearizable"},
+		{"an accepted request is lost", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbResolve, Op.Accepted)
+			h := truthOf(r, op.Handoff)
+			h.Timeline = h.Timeline[:len(h.Timeline)-1]
+			h.State = h.Timeline[len(h.Timeline)-1].State
+		}, "kept"},
+		{"a refused request takes effect", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbResolve, Op.Accepted)
+			change(r, op.ID, func(op *Op) { op.HTTP, op.Code, op.Seen = http.StatusServiceUnavailable, models.CodeUnavailable, nil })
+		}, "kept"},
+		{"a request takes effect twice", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbRelease, func(op Op) bool { return op.Accepted() && op.Key != "" })
+			h := truthOf(r, op.Handoff)
+			h.Timeline = append(h.Timeline, h.Timeline[slices.IndexFunc(h.Timeline, func(e Entry) bool { return e.RequestID == requestID(op) })])
+		}, "kept"},
+		{"something happens that nobody asked for", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbResolve, Op.Accepted)
+			r.Ops = slices.DeleteFunc(r.Ops, func(o Op) bool { return o.Handoff == op.Handoff && o.Verb == models.VerbResolve })
+		}, "kept"},
+		{"a handoff is made and nobody is told", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbCreate, Op.Accepted)
+			r.Ops = slices.DeleteFunc(r.Ops, func(o Op) bool { return o.Key == op.Key })
+		}, "kept"},
+		{"a 409 names a wrong time", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbClaim, func(op Op) bool { return op.Code == models.CodeAlreadyClaimed })
+			change(r, op.ID, func(op *Op) { op.HeldSince = op.HeldSince.Add(time.Second) })
+		}, "true-refusals"},
+		{"a 409 says that a session is handed off which is not", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbCreate, Op.Accepted)
+			op.ID, op.Key, op.Session, op.HTTP, op.Code, op.Seen, op.Handoff = 9999, uuid.NewString(), uuid.New(), http.StatusConflict, models.CodeAlreadyHandedOff, nil, uuid.Nil
+			r.Ops = append(r.Ops, op)
+		}, "true-refusals"},
+		{"the row is behind", func(t *testing.T, r *Record) {
+			h := truthOf(r, someOp(t, r, models.VerbResolve, Op.Accepted).Handoff)
+			h.State = h.Timeline[len(h.Timeline)-2].State
+		}, "agreement"},
+		{"the feed leaves a transition out", func(t *testing.T, r *Record) {
+			r.Truth.Feeds[0].Events = slices.Delete(r.Truth.Feeds[0].Events, 0, 1)
+		}, "agreement"},
+		{"the workflow decided otherwise", func(_ *testing.T, r *Record) {
+			r.Truth.Runs[0].Snapshot.Transitions[0].ActorID = uuid.New()
+		}, "agreement"},
+		{"an answer of the workflow was taken back", func(t *testing.T, r *Record) {
+			i := slices.IndexFunc(r.Truth.Runs, func(run WorkflowRun) bool { return len(run.Outcomes) > 0 })
+			last := r.Truth.Runs[i].Outcomes[0].Transitions
+			last[len(last)-1].ActorID = uuid.New()
+		}, "agreement"},
+		{"a handoff has two runs", func(_ *testing.T, r *Record) {
+			again := r.Truth.Runs[0]
+			again.ID = uuid.NewString()
+			r.Truth.Runs = append(r.Truth.Runs, again)
+		}, "agreement"},
+		{"a reader misses an event", func(_ *testing.T, r *Record) {
+			r.Streams[0].Frames = slices.Delete(r.Streams[0].Frames, 1, 2)
+		}, "feed"},
+		{"a reader sees an event twice", func(_ *testing.T, r *Record) {
+			r.Streams[0].Frames = slices.Insert(r.Streams[0].Frames, 1, r.Streams[0].Frames[0])
+		}, "feed"},
+		{"a reader sees events in another order", func(_ *testing.T, r *Record) {
+			f := r.Streams[0].Frames
+			f[0], f[1] = f[1], f[0]
+		}, "feed"},
+		{"a reader misses the end", func(_ *testing.T, r *Record) {
+			r.Streams[0].Frames = r.Streams[0].Frames[:len(r.Streams[0].Frames)-1]
+		}, "feed"},
+		{"a reader sees another account's event", func(t *testing.T, r *Record) {
+			i := slices.IndexFunc(r.Streams, func(s Stream) bool { return s.Account != r.Streams[0].Account })
+			r.Streams[0].Frames = append(r.Streams[0].Frames, r.Streams[i].Frames[0])
+		}, "feed"},
+		{"a reader is told to resync for nothing", func(_ *testing.T, r *Record) {
+			r.Streams[0].Frames[0].Type = models.EventResync
+		}, "feed"},
+		{"a stream is refused", func(_ *testing.T, r *Record) { r.Streams[0].Ended = "401" }, "feed"},
+		{"an answer is an internal error", func(t *testing.T, r *Record) {
+			change(r, r.Ops[0].ID, func(op *Op) { op.HTTP, op.Code = http.StatusInternalServerError, models.CodeInternal })
+		}, "answers"},
+		{"a handoff cannot be found", func(t *testing.T, r *Record) {
+			op := someOp(t, r, VerbRead, Op.Accepted)
+			change(r, op.ID, func(op *Op) { op.HTTP, op.Code, op.Seen = http.StatusNotFound, models.CodeNotFound, nil })
+		}, "answers"},
+		{"an outcome stays unknown", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbResolve, Op.Accepted)
+			change(r, op.ID, func(op *Op) { op.HTTP, op.Seen, op.Return = 0, nil, Never })
+		}, "answers"},
+		{"a workflow task fails", func(_ *testing.T, r *Record) {
+			r.Truth.Runs[0].Trouble = []string{"a workflow task is Scheduled, attempt 7"}
+		}, "nothing-stuck"},
+		{"the workflow of a closed handoff goes on", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbResolve, Op.Accepted)
+			for i := range r.Truth.Runs {
+				if r.Truth.Runs[i].Handoff == op.Handoff {
+					r.Truth.Runs[i].Status = "Running"
+				}
+			}
+		}, "nothing-stuck"},
+		{"a side effect gives up", func(_ *testing.T, r *Record) {
+			r.Truth.Handoffs[0].Effects["documentation"] = "failed"
+		}, "documented"},
+		{"a process dies", func(_ *testing.T, r *Record) { r.Deaths = []string{"api-1: panic"} }, "alive"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := loadRecord(t)
+			c.falsify(t, r)
+			var caught []string
+			for _, v := range r.Check() {
+				caught = append(caught, v.Check)
+				require.NotEmpty(t, v.What)
+			}
+			require.Contains(t, caught, c.catch)
+		})
+	}
+}
+
+// TestTheShortestHistory: what is shown of an impossible history is impossible
+// by itself, and says no more than it has to.
+func TestTheShortestHistory(t *testing.T) {
+	t.Parallel()
+	r := loadRecord(t)
+	op := someOp(t, r, models.VerbResolve, func(op Op) bool { return op.Accepted() && truthOf(r, op.Handoff).State.Version > 3 })
+	r.Ops = append(r.Ops, Op{
+		ID: 9999, Verb: VerbRead, By: op.By, Account: op.Account, Session: op.Session, Handoff: op.Handoff,
+		Call: op.Return + time.Second, Return: op.Return + 2*time.Second, HTTP: http.StatusOK,
+		Seen: &State{Version: 1, Generation: 1, Status: models.StatusQueued, Target: truthOf(r, op.Handoff).Timeline[0].Target},
+	})
+	for _, v := range r.Check() {
+		if v.Check == "linearizable" {
+			require.Contains(t, v.Shows[len(v.Shows)-1], "#9999")
+			require.LessOrEqual(t, len(v.Shows), len(truthOf(r, op.Handoff).Timeline)+1, "%v", v.Shows)
+			return
+		}
+	}
+	t.Fatal("not caught")
+}
+
+func someOp(t *testing.T, r *Record, verb models.Verb, fits func(Op) bool) Op {
+	t.Helper()
+	for _, op := range r.Ops {
+		if op.Verb == verb && !op.Signal && fits(op) {
+			return op
+		}
+	}
+	t.Fatalf("the record has no such %s", verb)
+	return Op{}
+}
+
+func change(r *Record, id int, how func(*Op)) {
+	for i := range r.Ops {
+		if r.Ops[i].ID == id {
+			how(&r.Ops[i])
+		}
+	}
+}
+
+func truthOf(r *Record, id uuid.UUID) *HandoffTruth {
+	for i := range r.Truth.Handoffs {
+		if r.Truth.Handoffs[i].ID == id {
+			return &r.Truth.Handoffs[i]
+		}
+	}
+	return &HandoffTruth{}
+}
+
+func someoneElse(t *testing.T, r *Record, who uuid.UUID) uuid.UUID {
+	t.Helper()
+	for _, p := range r.People {
+		if p.ID != who {
+			return p.ID
+		}
+	}
+	t.Fatal("nobody else is there")
+	return uuid.Nil
+}

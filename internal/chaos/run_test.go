@@ -1,0 +1,198 @@
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestPromisesUnderFire is `make chaos`, short, with a seed that is always the
+// same, and with programs that end at a data race.
+func TestPromisesUnderFire(t *testing.T) {
+	baton := buildBaton(t, "-race")
+	r := runOnce(t, Options{Seed: 1, Duration: 20 * time.Second, Accounts: 2, Baton: baton, OldBaton: baton})
+	violations := r.Check()
+	var report strings.Builder
+	require.NoError(t, r.Summary(&report, violations))
+	if len(violations) > 0 {
+		r.Explain(&report, violations)
+	}
+	t.Log("\n" + report.String())
+	require.Empty(t, violations)
+	require.NotEmpty(t, r.Faults)
+	accepted := 0
+	for _, op := range r.Ops {
+		if op.Accepted() && op.Verb != VerbRead {
+			accepted++
+		}
+	}
+	require.NotZero(t, accepted, "a run in which nothing happens proves nothing")
+}
+
+// guard is a precaution in Baton's code that can be taken out.
+type guard struct {
+	name string
+	file string // in the repository
+	// from is the code as it is, once in the file; to is without the guard.
+	from, to string
+	// caught are the checks of which at least one has to notice.
+	caught []string
+	often  bool // with every `go test`, not only with all
+}
+
+// guards are the precautions that the promises rest on, each with what
+// notices that it is gone. All of it shows on a calm day.
+var guards = []guard{
+	{
+		name: "a handoff that somebody holds cannot be claimed", file: "workflows/machine.go", often: true,
+		from:   `if verb == models.VerbClaim && now.Status == models.StatusClaimed && !holds {`,
+		to:     `if false {`,
+		caught: []string{"one-holder"},
+	},
+	{
+		name: "only the holder or an admin resolves", file: "workflows/machine.go",
+		from:   `return refuse(models.CodeForbidden, "Only who holds the handoff, or an admin, can resolve it.")`,
+		to:     `_ = admin`,
+		caught: []string{"linearizable"},
+	},
+	{
+		name: "a closed handoff stays closed", file: "workflows/machine.go",
+		from:   `if now.Status.Closed() {`,
+		to:     `if now.Status.Closed() && verb != models.VerbClaim {`,
+		caught: []string{"linearizable", "agreement", "nothing-stuck"},
+	},
+	{
+		name: "the id of an update says who asks", file: "internal/engine/transition.go",
+		from:   `return fmt.Sprintf("%s:%s:g%d-%s", req.Verb, by.UserID, generation, hex.EncodeToString(wish[:4]))`,
+		to:     `return fmt.Sprintf("%s:%s:g%d-%s", req.Verb, req.HandoffID, generation, hex.EncodeToString(wish[:4]))`,
+		caught: []string{"linearizable", "kept"},
+	},
+	{
+		name: "2xx is given once readers can see it", file: "internal/engine/transition.go", often: true,
+		from:   `if err := e.records.Project(ctx, snap); err != nil {`,
+		to:     `if err := error(nil); err != nil {`,
+		caught: []string{"kept", "linearizable"},
+	},
+	{
+		name: "the workflow shows what the API does not", file: "workflows/projector.go",
+		from:   `if err := workflow.ExecuteActivity(ctx, a.Project, h.snap).Get(ctx, nil); err != nil {`,
+		to:     `if _ = a; ctx.Err() != nil {` + "\n\t\t\terr := ctx.Err()",
+		caught: []string{"agreement"},
+	},
+	{
+		name: "the id of a handoff is that of its key", file: "internal/store/sessions.go",
+		from:   `if key == "" {`,
+		to:     `if key == "" || kind == "handoff" {`,
+		caught: []string{"linearizable", "kept", "answers"},
+	},
+	{
+		name: "readers go on where they were", file: "internal/feed/subscription.go", often: true,
+		from:   `if lastEventID == "" {` + "\n\t\treturn head, \"\"",
+		to:     `if lastEventID != "\x00" {` + "\n\t\treturn head, \"\"",
+		caught: []string{"feed"},
+	},
+	{
+		name: "the feed is that of the reader's account", file: "internal/store/feed.go",
+		from: `err := s.db.WithContext(tenant.With(ctx, acct)).
+		Where("account_id = ? AND seq > ?", acct, after)`,
+		to: `err := s.db.WithContext(tenant.System(ctx)).
+		Where("account_id <> ? AND seq > ?", acct, after)`,
+		caught: []string{"feed"},
+	},
+	{
+		name: "a ticket gets its note", file: "workflows/effects.go",
+		from:   `due: func(t models.Transition) bool { return t.Verb == models.VerbCreate },`,
+		to:     `due: func(t models.Transition) bool { return false },`,
+		caught: []string{"documented"},
+	},
+}
+
+// TestGuards takes each precaution out of Baton's code, one at a time, and
+// requires that the checks notice. With BATON_CHAOS_GUARDS=all it is done for
+// all of them (`make chaos-guards`).
+func TestGuards(t *testing.T) {
+	for _, g := range guards {
+		t.Run(g.name, func(t *testing.T) {
+			overlay := g.overlay(t) // a guard that has moved is noticed always
+			if !g.often && os.Getenv("BATON_CHAOS_GUARDS") != "all" {
+				t.Skip("run with BATON_CHAOS_GUARDS=all")
+			}
+			baton := buildBaton(t, "-overlay", overlay)
+			r := runOnce(t, Options{Seed: 1, Duration: 8 * time.Second, Accounts: 2, Baton: baton, Calm: true, Settle: 10 * time.Second})
+			found := map[string]string{}
+			for _, v := range r.Check() {
+				found[v.Check] = v.What
+			}
+			t.Logf("noticed: %v", found)
+			for _, c := range g.caught {
+				if found[c] != "" {
+					return
+				}
+			}
+			t.Errorf("none of %v noticed", g.caught)
+		})
+	}
+}
+
+// overlay writes what `go build -overlay` wants: the file without the guard in
+// place of the real one.
+func (g guard) overlay(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(root(t), g.file)
+	source, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(source), g.from), "the guard is not where it was; say here how to take it out of %s", g.file)
+	dir := t.TempDir()
+	without := filepath.Join(dir, filepath.Base(g.file))
+	require.NoError(t, os.WriteFile(without, []byte(strings.Replace(string(source), g.from, g.to, 1)), 0o600))
+	text, err := json.Marshal(map[string]any{"Replace": map[string]string{path: without}})
+	require.NoError(t, err)
+	overlay := filepath.Join(dir, "overlay.json")
+	require.NoError(t, os.WriteFile(overlay, text, 0o600))
+	return overlay
+}
+
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	return dir
+}
+
+func buildBaton(t *testing.T, flags ...string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "baton")
+	cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"build"}, flags...), "-o", program, "./cmd/baton")...)
+	cmd.Dir = root(t)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return program
+}
+
+func runOnce(t *testing.T, o Options) *Record {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "baton-chaos-*")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("logs are in %s", dir)
+			return
+		}
+		require.NoError(t, os.RemoveAll(dir))
+	})
+	o.Dir = filepath.Join(dir, "run")
+	require.NoError(t, os.Chmod(dir, 0o755)) // PostgreSQL's user has to pass
+	o.Logf = t.Logf
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	r, err := Run(ctx, o)
+	require.NoError(t, err)
+	return r
+}
