@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
 	"github.com/baton-handoff/baton/internal/app"
 	"github.com/baton-handoff/baton/internal/config"
@@ -154,4 +155,39 @@ func TestAMissingNamespaceIsUnavailable(t *testing.T) {
 		map[string]any{"intent": "escalate", "engineer_notes": "help"})
 	require.Equal(t, http.StatusServiceUnavailable, status, "%v", body)
 	require.Equal(t, 0, b.sql(`SELECT count(*) FROM handoffs`))
+}
+
+// TestALateTwinOfAFinishedHandoffEndsByItself: an API stands still between
+// preparing a handoff and starting its workflow, while the same request goes
+// through another replica and the handoff comes to its end. What the first one
+// then starts must not stay, or the session could never be handed off again.
+func TestALateTwinOfAFinishedHandoffEndsByItself(t *testing.T) {
+	t.Parallel()
+	b := newBaton(t)
+	b.worker()
+	base := b.api()
+	h := b.handOff(base)
+	id := workflows.WorkflowID(h.AccountID, h.SessionID)
+	status, body := b.call(b.sam, http.MethodPost, handoffURL(base, h)+"/cancel", map[string]any{"note": "found it"})
+	require.Equal(t, http.StatusOK, status, "%v", body)
+	require.NoError(t, b.temporal.GetWorkflow(t.Context(), id, "").Get(t.Context(), nil))
+	told := b.sql(`SELECT count(*) FROM feed_events WHERE handoff_id = $1 AND type <> 'handoff_updated'`, h.ID)
+
+	late, err := b.temporal.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: workflows.TaskQueue}, workflows.HandoffWorkflow, workflows.HandoffInput{
+		AccountID: h.AccountID, SessionID: h.SessionID, HandoffID: h.ID, Intent: models.IntentEscalate,
+		Priority: models.PriorityNormal, SenderID: b.sam.ID, CreatedAt: h.CreatedAt,
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var result workflows.HandoffResult
+	require.NoError(t, late.Get(ctx, &result), "it ends by itself")
+	require.Equal(t, models.StatusCancelled, result.Status, "as what the handoff is")
+
+	require.Equal(t, told, b.sql(`SELECT count(*) FROM feed_events WHERE handoff_id = $1 AND type <> 'handoff_updated'`, h.ID), "nobody is told anything new")
+	got, err := b.as(b.ana, base).Handoff(t.Context(), h.SessionID, h.ID)
+	require.NoError(t, err)
+	require.EqualValues(t, models.StatusCancelled, got.Status)
+	_, err = b.as(b.sam, base).HandOff(t.Context(), uuid.NewString(), h.SessionID, escalation())
+	require.NoError(t, err, "the session can be handed off again")
 }

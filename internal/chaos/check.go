@@ -37,6 +37,7 @@ func Checks() []Check {
 		{Name: "true-refusals", Promise: "every 409 was true", run: checkRefusals},
 		{Name: "agreement", Promise: "read model, Temporal history and feed agree about every handoff", run: checkAgreement},
 		{Name: "feed", Promise: "each reader saw every event of its account once and in order, and none of another's", run: checkFeed},
+		{Name: "walls", Promise: "nobody sees or changes a handoff of another account", run: checkWalls},
 		{Name: "answers", Promise: "every answer is one that the contract has, and in the end every outcome is known", run: checkAnswers},
 		{Name: "nothing-stuck", Promise: "nothing is stuck: no failing task, no waiting activity, no workflow of a closed handoff", run: checkStuck},
 		{Name: "documented", Promise: "each handoff has its documentation", run: checkDocumented},
@@ -93,7 +94,7 @@ func newIndex(r *Record) *index {
 		if op.Verb == models.VerbCreate {
 			op.Handoff = made[op.Key]
 		}
-		if op.Handoff != uuid.Nil {
+		if op.Handoff != uuid.Nil && !ix.foreign(*op) {
 			ix.ops[op.Handoff] = append(ix.ops[op.Handoff], *op)
 		}
 	}
@@ -107,6 +108,12 @@ func newIndex(r *Record) *index {
 		ix.people[p.ID] = p
 	}
 	return ix
+}
+
+// foreign reports whether somebody asks for a handoff of another account.
+func (ix *index) foreign(op Op) bool {
+	h := ix.handoffs[op.Handoff]
+	return h != nil && h.Account != op.Account
 }
 
 // requestID is the id that Baton gives a request, by which the timeline knows it.

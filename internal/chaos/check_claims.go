@@ -70,22 +70,27 @@ func step(s modelState, in modelInput) (bool, any) {
 		return code == "", next
 	case in.Code == models.CodeUnavailable:
 		return true, s // nothing was done
+	case in.Outrun():
+		if repeated {
+			return s.Holder != in.By, s
+		}
+		return code == "", next
 	case repeated:
-		// A claim that was accepted once and has been taken away since.
-		return in.Verb == models.VerbClaim && in.Code == models.CodeConflict && s.Holder != in.By, s
+		return false, s
 	case in.Code == models.CodeAlreadyClaimed:
 		return s.Status == models.StatusClaimed && s.Holder == in.Holder && s.Holder != in.By, s
-	case in.Code == models.CodeConflict && conflictAllowed(in):
+	case putBack(in.Op):
 		return true, s
 	default:
 		return code == in.Code, s
 	}
 }
 
-// conflictAllowed: that the handoff has been put back meanwhile is about two
-// moments, which one step cannot tell. checkRefusals looks at it.
-func conflictAllowed(in modelInput) bool {
-	return strings.Contains(in.Text, "put back into the queue since") || in.Again > 0 && in.Verb == models.VerbClaim
+// putBack reports whether a request was refused because the handoff has been
+// put back meanwhile. That is about two moments, which one step cannot tell;
+// checkRefusals looks at it.
+func putBack(in Op) bool {
+	return in.Code == models.CodeConflict && strings.Contains(in.Text, "put back into the queue since")
 }
 
 // apply is the table of transitions: the next state, or the code of the refusal.
@@ -209,7 +214,7 @@ func (ix *index) operations(ops []Op, sender uuid.UUID) []porcupine.Operation {
 	}
 	accepted := map[string]bool{}
 	for _, op := range ops {
-		accepted[op.Key] = accepted[op.Key] || op.Accepted()
+		accepted[op.Key] = accepted[op.Key] || op.Accepted() || op.Outrun()
 	}
 	merged := map[string]bool{}
 	for _, op := range ops {
@@ -228,13 +233,15 @@ func (ix *index) operations(ops []Op, sender uuid.UUID) []porcupine.Operation {
 				continue
 			}
 			merged[op.Key] = true
-		case op.Accepted() && op.Key != "" && !merged[op.Key]:
+		case (op.Accepted() || op.Outrun()) && op.Key != "" && !merged[op.Key]:
 			merged[op.Key] = true
 			whole := op
 			whole.Call = asked[op.Key]
 			add(whole)
-			op.Verb = VerbRead
-			add(op)
+			if op.Accepted() {
+				op.Verb = VerbRead
+				add(op)
+			}
 			continue
 		}
 		add(op)

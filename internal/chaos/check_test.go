@@ -132,6 +132,12 @@ func TestChecksCanFail(t *testing.T) {
 			r.Streams[0].Frames[0].Type = models.EventResync
 		}, "feed"},
 		{"a stream is refused", func(_ *testing.T, r *Record) { r.Streams[0].Ended = "401" }, "feed"},
+		{"somebody of another account gets in", func(t *testing.T, r *Record) {
+			op := someOp(t, r, VerbRead, Op.Accepted)
+			i := slices.IndexFunc(r.People, func(p Person) bool { return p.Account != op.Account })
+			op.ID, op.By, op.Account = 9999, r.People[i].ID, r.People[i].Account
+			r.Ops = append(r.Ops, op)
+		}, "walls"},
 		{"an answer is an internal error", func(t *testing.T, r *Record) {
 			change(r, r.Ops[0].ID, func(op *Op) { op.HTTP, op.Code = http.StatusInternalServerError, models.CodeInternal })
 		}, "answers"},

@@ -20,7 +20,7 @@ func checkKept(ix *index) []Violation {
 	for _, ops := range ix.ops {
 		undecided := map[string]bool{} // keys with an attempt that may have been accepted
 		for _, op := range ops {
-			if op.Key == "" || op.Unknown() || op.Accepted() {
+			if op.Key == "" || !op.Refused() {
 				undecided[op.Key] = true
 			}
 		}
@@ -31,6 +31,8 @@ func checkKept(ix *index) []Violation {
 				if op.Accepted() && !ix.existed(op.Handoff, *op.Seen) {
 					wrong(op, "somebody saw a state that the timeline does not have")
 				}
+			case op.Outrun() && !happened:
+				wrong(op, "the claim is said to have been accepted, and is not in the timeline")
 			case op.Accepted() && !happened && !ix.asked(op):
 				wrong(op, "it was answered with 2xx and is not in the timeline")
 			case op.Accepted() && happened && op.Key != "" && op.Seen.Version < e.Version:
@@ -111,7 +113,7 @@ func checkRefusals(ix *index) []Violation {
 				reason = "the session had no open handoff"
 			}
 		case models.CodeConflict:
-			if conflictAllowed(modelInput{Op: op}) && op.Again == 0 && !ix.putBackDuring(op) {
+			if putBack(op) && !ix.putBackDuring(op) {
 				reason = "it was not put back into the queue meanwhile"
 			}
 		case models.CodeClosed: // the model knows
@@ -260,6 +262,17 @@ func checkDocumented(ix *index) []Violation {
 	return found
 }
 
+// checkWalls looks at what strangers were told.
+func checkWalls(ix *index) []Violation {
+	var found []Violation
+	for _, op := range ix.all {
+		if ix.foreign(op) && !op.Unknown() && op.HTTP != http.StatusNotFound && op.Code != models.CodeUnavailable {
+			found = append(found, Violation{Handoff: op.Handoff, What: "somebody of another account was told that there is such a handoff", Shows: []string{op.String()}})
+		}
+	}
+	return found
+}
+
 // checkAnswers looks for answers that no client should ever get.
 func checkAnswers(ix *index) []Violation {
 	var found []Violation
@@ -275,7 +288,7 @@ func checkAnswers(ix *index) []Violation {
 		case 0, http.StatusConflict, http.StatusForbidden, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 			expected = true
 		case http.StatusNotFound: // a session that belongs to its claimer by now
-			expected = op.Verb == models.VerbCreate
+			expected = op.Verb == models.VerbCreate || ix.foreign(op)
 		}
 		if !expected {
 			found = append(found, Violation{Handoff: op.Handoff, What: "an answer that should not be", Shows: []string{op.String()}})

@@ -142,6 +142,10 @@ func (c *crowd) act(ctx context.Context, p Person, rng *rand.Rand) {
 	if !ok {
 		return
 	}
+	if rng.IntN(30) == 0 {
+		c.intrude(ctx, c.people[rng.IntN(len(c.people))], h, rng)
+		return
+	}
 	op := Op{By: p.ID, Account: p.Account, Session: h.session, Handoff: h.id, Intent: h.intent, Key: uuid.NewString()}
 	admin := p.Role.AtLeast(models.RoleAdmin)
 	switch n := rng.IntN(100); {
@@ -173,6 +177,15 @@ func (c *crowd) act(ctx context.Context, p Person, rng *rand.Rand) {
 	if done.Seen != nil && done.Seen.Status.Closed() || done.Code == models.CodeClosed {
 		b.closed(h.id)
 	}
+}
+
+// intrude lets somebody of another account try.
+func (c *crowd) intrude(ctx context.Context, stranger Person, h handoff, rng *rand.Rand) {
+	if stranger.Account == c.accountOf(h) {
+		return
+	}
+	op := Op{Verb: []models.Verb{VerbRead, models.VerbClaim, models.VerbCancel}[rng.IntN(3)], By: stranger.ID, Account: stranger.Account, Session: h.session, Handoff: h.id}
+	c.ask(ctx, op, rng.IntN(replicas))
 }
 
 // colleague is somebody of the account who could claim the handoff.
@@ -467,7 +480,7 @@ func (c *crowd) look(ctx context.Context) {
 	ops := append([]Op(nil), c.ops...)
 	c.mu.Unlock()
 	for _, op := range ops {
-		if op.Handoff == uuid.Nil || seen[op.Handoff] {
+		if op.Verb != models.VerbCreate || op.Handoff == uuid.Nil || seen[op.Handoff] {
 			continue
 		}
 		seen[op.Handoff] = true

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -94,8 +95,14 @@ func (o Op) Unknown() bool {
 	return o.HTTP == 0 || o.Code == models.CodeOutcomeUnknown || o.HTTP >= 500 && o.Code != models.CodeUnavailable
 }
 
+// Outrun reports whether a claim was accepted, and was over before it could be
+// answered.
+func (o Op) Outrun() bool {
+	return o.Verb == models.VerbClaim && o.Code == models.CodeConflict && strings.HasPrefix(o.Text, "Your claim was accepted, but")
+}
+
 // Refused reports whether the answer says that nothing was done.
-func (o Op) Refused() bool { return !o.Accepted() && !o.Unknown() }
+func (o Op) Refused() bool { return !o.Accepted() && !o.Unknown() && !o.Outrun() }
 
 // String is the request in one line.
 func (o Op) String() string {
