@@ -43,6 +43,7 @@ type runCmd struct {
 	Baton    string        `default:"bin/baton" type:"path" help:"The program to break."`
 	OldBaton string        `type:"path" help:"An earlier build, to roll between the two."`
 	Dir      string        `help:"Where data, logs and records are kept; a temporary directory when left out."`
+	Keep     bool          `help:"Keep the logs also when all is well."`
 	Quiet    bool          `help:"Do not tell each fault as it happens."`
 }
 
@@ -81,7 +82,7 @@ func (c runCmd) Run(ctx context.Context) error {
 			return errors.New("promises were broken")
 		}
 	}
-	if c.Dir == "" {
+	if c.Dir == "" && !c.Keep {
 		return os.RemoveAll(base)
 	}
 	return nil
@@ -117,6 +118,9 @@ func (c runCmd) round(ctx context.Context, base string, seed uint64, n int) (boo
 	if !kept {
 		say("\nthe record is %s, logs are in %s\nagain: %s", record, dir, o.Rerun())
 		return false, nil
+	}
+	if c.Keep {
+		return true, nil
 	}
 	return true, os.RemoveAll(dir)
 }

@@ -281,7 +281,7 @@ func checkAnswers(ix *index) []Violation {
 		by  uuid.UUID
 	}
 	last := map[request]Op{}
-	known := map[request]bool{}
+	known, unknown := map[request]bool{}, map[request]bool{}
 	for _, op := range ix.all {
 		expected := op.Accepted()
 		switch op.HTTP {
@@ -296,11 +296,12 @@ func checkAnswers(ix *index) []Violation {
 		if op.Key != "" {
 			r := request{op.Key, op.By}
 			last[r] = op
-			known[r] = known[r] || !op.Unknown()
+			known[r] = known[r] || op.Tells()
+			unknown[r] = unknown[r] || op.Unknown()
 		}
 	}
 	for r, op := range last {
-		if op.Unknown() && !known[r] {
+		if unknown[r] && !known[r] {
 			found = append(found, Violation{Handoff: op.Handoff, What: "nobody could find out what became of it", Shows: []string{op.String()}})
 		}
 	}

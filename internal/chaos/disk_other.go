@@ -3,7 +3,7 @@
 package chaos
 
 // quota is for Linux; elsewhere the disk stays whole.
-type quota struct{}
+type quota struct{ dir string }
 
 func newQuota(string) (*quota, error) { return nil, nil } //nolint:nilnil // nothing to break, and that is no error
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/baton-handoff/baton/internal/devstack"
 )
 
@@ -127,7 +129,26 @@ func swallow(direction string) func(context.Context, *system, string) error {
 	return func(_ context.Context, s *system, on string) error { return s.link(on).swallow(direction) }
 }
 
-func fillDisk(_ context.Context, s *system, _ string) error { return s.disk.fill() }
+// fillDisk leaves no room, and lets PostgreSQL need some: its log always has a
+// few segments in reserve, which a busy day would use up.
+func fillDisk(ctx context.Context, s *system, _ string) error {
+	if err := s.disk.fill(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.databaseURL)
+	for range 10 {
+		if err != nil {
+			break // as it should be
+		}
+		_, err = conn.Exec(ctx, `SELECT pg_switch_wal(), pg_logical_emit_message(true, 'chaos', 'something to log')`)
+	}
+	if conn != nil {
+		_ = conn.Close(ctx)
+	}
+	return nil
+}
 
 // emptyDisk makes room and does what an operator would: PostgreSQL ends by
 // itself when it cannot write its log.

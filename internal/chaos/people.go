@@ -272,7 +272,7 @@ func (c *crowd) newSession(ctx context.Context, p Person, rng *rand.Rand) (uuid.
 func (c *crowd) insist(ctx context.Context, op Op, rng *rand.Rand) Op {
 	for {
 		done := c.ask(ctx, op, rng.IntN(replicas))
-		if !done.Unknown() || op.Again == tries || op.Verb == VerbRead {
+		if done.Tells() || op.Again == tries || op.Verb == VerbRead || op.Again == 0 && !done.Unknown() {
 			return done
 		}
 		op.Again++
@@ -447,7 +447,7 @@ func (c *crowd) askAgain(ctx context.Context) {
 		key string
 		by  uuid.UUID
 	}
-	known := map[request]bool{}
+	known, unknown := map[request]bool{}, map[request]bool{}
 	last := map[request]Op{}
 	c.mu.Lock()
 	ops := append([]Op(nil), c.ops...)
@@ -462,10 +462,11 @@ func (c *crowd) askAgain(ctx context.Context) {
 			order = append(order, r)
 		}
 		last[r] = op
-		known[r] = known[r] || op.Accepted()
+		known[r] = known[r] || op.Tells()
+		unknown[r] = unknown[r] || op.Unknown()
 	}
 	for _, r := range order {
-		if op := last[r]; !known[r] && op.Unknown() {
+		if op := last[r]; !known[r] && unknown[r] {
 			op.Again++
 			op.Seen, op.Holder, op.HeldSince, op.Text, op.Code = nil, uuid.Nil, time.Time{}, "", ""
 			c.ask(ctx, op, op.ID%replicas)

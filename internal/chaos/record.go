@@ -104,6 +104,10 @@ func (o Op) Outrun() bool {
 // Refused reports whether the answer says that nothing was done.
 func (o Op) Refused() bool { return !o.Accepted() && !o.Unknown() && !o.Outrun() }
 
+// Tells reports whether the answer tells what became of all requests with its
+// key. That the service was away tells of the last one only.
+func (o Op) Tells() bool { return !o.Unknown() && o.Code != models.CodeUnavailable }
+
 // String is the request in one line.
 func (o Op) String() string {
 	until := "…"

@@ -379,7 +379,16 @@ func (s *system) stop(ctx context.Context) error {
 		}
 	}
 	if s.disk != nil {
-		errs = append(errs, s.disk.close())
+		errs = append(errs, s.keepLog(), s.disk.close())
 	}
 	return errors.Join(errs...)
+}
+
+// keepLog saves PostgreSQL's log from the disk that is about to go.
+func (s *system) keepLog() error {
+	text, err := os.ReadFile(filepath.Join(s.disk.dir, "postgres.log"))
+	if err != nil {
+		return nil //nolint:nilerr // it never started, and that is reported already
+	}
+	return os.WriteFile(filepath.Join(s.dir, "postgres.log"), text, 0o600)
 }
