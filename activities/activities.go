@@ -17,7 +17,7 @@ import (
 
 // Records is what the activities read and write.
 type Records interface {
-	Project(ctx context.Context, snap models.Snapshot) error
+	Project(ctx context.Context, snap models.Snapshot) (models.HandoffView, error)
 	Handoff(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
 	Session(ctx context.Context, id uuid.UUID) (models.Session, error)
 	Steps(ctx context.Context, sessionID uuid.UUID) ([]models.Step, error)
@@ -41,7 +41,7 @@ func New(records Records, maintenance Maintenance, log *slog.Logger) *Activities
 // idempotent and order-free: the store compares versions.
 // It never gives up: nothing else would show the decision.
 func (a *Activities) Project(ctx context.Context, snap models.Snapshot) error {
-	err := a.records.Project(tenant.With(ctx, snap.AccountID), snap)
+	_, err := a.records.Project(tenant.With(ctx, snap.AccountID), snap)
 	if err == nil {
 		return nil
 	}

@@ -31,9 +31,9 @@ type records struct {
 	tenant  uuid.UUID
 }
 
-func (r *records) Project(ctx context.Context, s models.Snapshot) error {
+func (r *records) Project(ctx context.Context, s models.Snapshot) (models.HandoffView, error) {
 	r.tenant = tenant.From(ctx).Account
-	return r.project(s)
+	return models.HandoffView{}, r.project(s)
 }
 
 func (r *records) Handoff(ctx context.Context, _, _ uuid.UUID) (models.HandoffView, error) {

@@ -129,22 +129,23 @@ type HandoffView struct {
 	SessionTitle    string
 	ClientName      string
 	PSATicket       *string  `gorm:"column:psa_ticket"`
-	Effects         []Effect `gorm:"-"`
+	Effects         []Effect `gorm:"serializer:json"`
 	// Documentation is set once it has been written; in lists without its text.
-	Documentation *Documentation `gorm:"-"`
+	Documentation *Documentation `gorm:"serializer:json"`
 }
 
-// Effect is the state of one side effect of a handoff.
+// Effect is the state of one side effect of a handoff. Its JSON is that of the
+// row in PostgreSQL, as it is for the rows below.
 type Effect struct {
-	AccountID uuid.UUID  `gorm:"primaryKey"`
-	HandoffID uuid.UUID  `gorm:"primaryKey"`
-	Kind      EffectKind `gorm:"primaryKey"`
-	State     EffectState
+	AccountID uuid.UUID   `gorm:"primaryKey" json:"account_id"`
+	HandoffID uuid.UUID   `gorm:"primaryKey" json:"handoff_id"`
+	Kind      EffectKind  `gorm:"primaryKey" json:"kind"`
+	State     EffectState `json:"state"`
 	// Reason says in one sentence why the effect is retrying, failed or skipped.
-	Reason        *string
-	Attempts      int
-	NextAttemptAt *time.Time
-	UpdatedAt     time.Time
+	Reason        *string    `json:"reason"`
+	Attempts      int        `json:"attempts"`
+	NextAttemptAt *time.Time `json:"next_attempt_at"`
+	UpdatedAt     time.Time  `json:"updated_at"`
 }
 
 // TableName says whose effects these are.
@@ -152,16 +153,16 @@ func (Effect) TableName() string { return "handoff_effects" }
 
 // Documentation is the note that people read in a ticket.
 type Documentation struct {
-	AccountID uuid.UUID `gorm:"primaryKey"`
-	HandoffID uuid.UUID `gorm:"primaryKey"`
-	Markdown  string
-	Plain     string
+	AccountID uuid.UUID `gorm:"primaryKey" json:"account_id"`
+	HandoffID uuid.UUID `gorm:"primaryKey" json:"handoff_id"`
+	Markdown  string    `json:"markdown"`
+	Plain     string    `json:"plain"`
 	// Truncated is set when something was left out to keep within the length
 	// that a PSA accepts; the text says what.
-	Truncated bool
+	Truncated bool `json:"truncated"`
 	// StepCount is how many steps of the session it was written from.
-	StepCount int
-	CreatedAt time.Time
+	StepCount int       `json:"step_count"`
+	CreatedAt time.Time `json:"created_at"`
 }
 
 // TableName says whose documentation this is.
@@ -169,20 +170,20 @@ func (Documentation) TableName() string { return "handoff_documentation" }
 
 // TimelineEntry is one accepted transition of a handoff.
 type TimelineEntry struct {
-	AccountID    uuid.UUID `gorm:"primaryKey"`
-	HandoffID    uuid.UUID `gorm:"primaryKey"`
-	Version      int       `gorm:"primaryKey"`
-	Verb         Verb
-	Door         Door
-	ActorID      uuid.UUID
-	At           time.Time
-	Generation   int
-	Status       Status
-	HolderID     *uuid.UUID
-	TargetUserID *uuid.UUID
+	AccountID    uuid.UUID  `gorm:"primaryKey" json:"account_id"`
+	HandoffID    uuid.UUID  `gorm:"primaryKey" json:"handoff_id"`
+	Version      int        `gorm:"primaryKey" json:"version"`
+	Verb         Verb       `json:"verb"`
+	Door         Door       `json:"door"`
+	ActorID      uuid.UUID  `json:"actor_id"`
+	At           time.Time  `json:"at"`
+	Generation   int        `json:"generation"`
+	Status       Status     `json:"status"`
+	HolderID     *uuid.UUID `json:"holder_id"`
+	TargetUserID *uuid.UUID `json:"target_user_id"`
 	// RequestID is empty for what no Update asked for.
-	RequestID string
-	Note      *string
+	RequestID string  `json:"request_id"`
+	Note      *string `json:"note"`
 }
 
 // TableName is named after what it holds.

@@ -28,16 +28,14 @@ func (e *Engine) Create(ctx context.Context, by models.Principal, req models.New
 	if err != nil {
 		return models.HandoffView{}, err
 	}
-	if row.Status == models.StatusStarting {
-		in := inputOf(row)
-		if err := e.start(ctx, in); err != nil {
-			return models.HandoffView{}, err
-		}
-		if err := e.show(ctx, workflows.Begin(in)); err != nil {
-			return models.HandoffView{}, err
-		}
+	if row.Status != models.StatusStarting {
+		return e.answer(ctx, req.SessionID, row.ID)
 	}
-	return e.answer(ctx, req.SessionID, row.ID)
+	in := inputOf(row)
+	if err := e.start(ctx, in); err != nil {
+		return models.HandoffView{}, err
+	}
+	return e.show(ctx, workflows.Begin(in))
 }
 
 func inputOf(row models.Handoff) workflows.HandoffInput {
@@ -136,7 +134,7 @@ func (e *Engine) Running(ctx context.Context, account, session, handoff uuid.UUI
 // closing reports whether a handoff is closed for readers, so that its
 // workflow has nothing left but its own ending.
 func (e *Engine) closing(ctx context.Context, session, handoff uuid.UUID) (bool, error) {
-	row, err := e.records.HandoffHead(ctx, session, handoff)
+	row, _, err := e.records.HandoffHead(ctx, session, handoff, "")
 	if models.CodeOf(err) == models.CodeNotFound {
 		return false, nil // it has just been started and is not shown yet
 	}

@@ -18,10 +18,9 @@ import (
 type Records interface {
 	PrepareHandoff(ctx context.Context, by models.Principal, in models.NewHandoff) (models.Handoff, error)
 	DiscardHandoff(ctx context.Context, id uuid.UUID) error
-	Project(ctx context.Context, snap models.Snapshot) error
+	Project(ctx context.Context, snap models.Snapshot) (models.HandoffView, error)
 	Handoff(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
-	HandoffHead(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
-	AcceptedRequest(ctx context.Context, handoffID uuid.UUID, requestID string) (models.TimelineEntry, bool, error)
+	HandoffHead(ctx context.Context, sessionID, handoffID uuid.UUID, requestID string) (head models.HandoffView, repeated bool, err error)
 	CheckTarget(ctx context.Context, h models.Handoff, target uuid.UUID) error
 	SaveTransitionInput(ctx context.Context, handoffID uuid.UUID, requestID string, req models.TransitionRequest) error
 	DiscardTransitionInput(ctx context.Context, handoffID uuid.UUID, requestID string) error

@@ -28,7 +28,7 @@ func (e *Engine) Reproject(ctx context.Context, since time.Time, each func(model
 	for _, run := range runs {
 		snap, err := e.state(ctx, run)
 		if err == nil {
-			err = e.records.Project(tenant.With(ctx, snap.AccountID), snap)
+			_, err = e.records.Project(tenant.With(ctx, snap.AccountID), snap)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -21,21 +21,19 @@ import (
 // behind what anybody was answered. Everything else is the workflow's to
 // decide.
 func (e *Engine) Transition(ctx context.Context, by models.Principal, req models.TransitionRequest) (models.HandoffView, error) {
-	row, err := e.records.HandoffHead(ctx, req.SessionID, req.HandoffID)
+	row, repeated, err := e.records.HandoffHead(ctx, req.SessionID, req.HandoffID, keyedID(by, req))
 	if err != nil {
 		return models.HandoffView{}, err
+	}
+	requestID := requestID(by, req, row.Generation)
+	if repeated {
+		return e.repeat(ctx, by, req, requestID)
 	}
 	ask := workflows.Request{
 		HandoffID: row.ID, Generation: row.Generation,
 		ActorID: by.UserID, ActorRole: by.Role, TargetUserID: req.TargetUserID,
 	}
-	requestID := requestID(by, req, row.Generation)
 	decision, refusal := workflows.Decide(workflows.StateOf(row.Handoff), req.Verb, ask)
-	if req.Key != "" && (refusal != nil || req.Verb != models.VerbClaim) { // a claim that can be is in a hurry
-		if view, found, err := e.repeated(ctx, by, req, requestID); found || err != nil {
-			return view, err
-		}
-	}
 	if refusal != nil {
 		return models.HandoffView{}, named(refusal, row.ClaimedByName)
 	}
@@ -51,10 +49,7 @@ func (e *Engine) Transition(ctx context.Context, by models.Principal, req models
 	if err != nil {
 		return models.HandoffView{}, err
 	}
-	if err := e.show(ctx, snap); err != nil {
-		return models.HandoffView{}, err
-	}
-	view, err := e.answer(ctx, req.SessionID, row.ID)
+	view, err := e.show(ctx, snap)
 	if err != nil {
 		return models.HandoffView{}, err
 	}
@@ -66,31 +61,35 @@ func (e *Engine) Transition(ctx context.Context, by models.Principal, req models
 // who asks and for what. Without a key, the same wish about the same
 // generation is the same request: a double click decides once.
 func requestID(by models.Principal, req models.TransitionRequest, generation int) string {
-	if req.Key != "" {
-		// Hashed, because clients may put anything into a key.
-		key := uuid.NewSHA1(req.HandoffID, []byte(req.Key))
-		return fmt.Sprintf("%s:%s:%s", req.Verb, by.UserID, key)
+	if id := keyedID(by, req); id != "" {
+		return id
 	}
 	wish := sha256.Sum256(fmt.Appendf(nil, "%v\x00%s", req.TargetUserID, req.Note))
 	return fmt.Sprintf("%s:%s:g%d-%s", req.Verb, by.UserID, generation, hex.EncodeToString(wish[:4]))
 }
 
-// repeated answers a request that was accepted before.
-func (e *Engine) repeated(ctx context.Context, by models.Principal, req models.TransitionRequest, requestID string) (models.HandoffView, bool, error) {
-	if _, found, err := e.records.AcceptedRequest(ctx, req.HandoffID, requestID); err != nil || !found {
-		return models.HandoffView{}, false, err
+// keyedID is the id of a request with a key; without one it is empty.
+func keyedID(by models.Principal, req models.TransitionRequest) string {
+	if req.Key == "" {
+		return ""
 	}
+	// Hashed, because clients may put anything into a key.
+	return fmt.Sprintf("%s:%s:%s", req.Verb, by.UserID, uuid.NewSHA1(req.HandoffID, []byte(req.Key)))
+}
+
+// repeat answers a request that was accepted before.
+func (e *Engine) repeat(ctx context.Context, by models.Principal, req models.TransitionRequest, requestID string) (models.HandoffView, error) {
 	if req.Verb != models.VerbClaim {
 		// Refuses the same key with another text.
 		if err := e.records.SaveTransitionInput(ctx, req.HandoffID, requestID, req); err != nil {
-			return models.HandoffView{}, true, err
+			return models.HandoffView{}, err
 		}
 	}
 	view, err := e.answer(ctx, req.SessionID, req.HandoffID)
 	if err != nil {
-		return models.HandoffView{}, true, err
+		return models.HandoffView{}, err
 	}
-	return view, true, superseded(by, req, view)
+	return view, superseded(by, req, view)
 }
 
 // superseded refuses to confirm a claim that was accepted once and is over.
@@ -141,14 +140,11 @@ func (e *Engine) ask(ctx context.Context, row models.Handoff, req models.Transit
 // catchUp shows readers the state that a refusal is about, before anybody is
 // refused because of it. Most often whoever made the decision has done so.
 func (e *Engine) catchUp(ctx context.Context, row models.Handoff, state models.Snapshot) (models.HandoffView, error) {
-	now, err := e.records.HandoffHead(ctx, row.SessionID, row.ID)
+	now, _, err := e.records.HandoffHead(ctx, row.SessionID, row.ID, "")
 	if err != nil || len(state.Since(now.Version)) == 0 {
 		return now, err
 	}
-	if err := e.show(ctx, state); err != nil {
-		return now, err
-	}
-	return e.records.HandoffHead(ctx, row.SessionID, row.ID)
+	return e.show(ctx, state)
 }
 
 func (e *Engine) update(ctx context.Context, row models.Handoff, verb models.Verb, ask workflows.Request, requestID string, snap *models.Snapshot) (sent bool, err error) {
@@ -171,7 +167,7 @@ func (e *Engine) update(ctx context.Context, row models.Handoff, verb models.Ver
 // whyGone explains that Temporal has no running workflow for an open row: it
 // was closed while the request was under way, or it is lost.
 func (e *Engine) whyGone(ctx context.Context, row models.Handoff, cause error) (*models.Error, error) {
-	now, err := e.records.HandoffHead(ctx, row.SessionID, row.ID)
+	now, _, err := e.records.HandoffHead(ctx, row.SessionID, row.ID, "")
 	if err != nil {
 		return nil, err
 	}
@@ -182,17 +178,18 @@ func (e *Engine) whyGone(ctx context.Context, row models.Handoff, cause error) (
 	return nil, models.Errorf(models.CodeUnavailable, "The workflow of this handoff is missing. Nothing was changed, and trying again does not help: an operator has to repair it.").WithCause(cause)
 }
 
-// show projects a decision, so that the caller reads their own write. The
-// decision stands whether or not this works; the workflow's projector does the
-// same without end.
-func (e *Engine) show(ctx context.Context, snap models.Snapshot) error {
-	if err := e.records.Project(ctx, snap); err != nil {
-		return unknown(fmt.Errorf("projecting a decision: %w", err))
+// show projects a decision, so that the caller reads their own write, and
+// returns what they are told. The decision stands whether or not this works;
+// the workflow's projector does the same without end.
+func (e *Engine) show(ctx context.Context, snap models.Snapshot) (models.HandoffView, error) {
+	view, err := e.records.Project(ctx, snap)
+	if err != nil {
+		return view, unknown(fmt.Errorf("projecting a decision: %w", err))
 	}
-	return nil
+	return view, nil
 }
 
-// answer reads what the caller is told after a decision.
+// answer reads what the caller is told after a decision that was made before.
 func (e *Engine) answer(ctx context.Context, session, handoff uuid.UUID) (models.HandoffView, error) {
 	view, err := e.records.Handoff(ctx, session, handoff)
 	if err != nil {

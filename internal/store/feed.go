@@ -4,42 +4,49 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/baton-handoff/baton/internal/tenant"
 	"github.com/baton-handoff/baton/models"
 )
 
-type feedAppend struct {
+type event struct {
 	Type models.EventType
 	Data models.EventData
 }
 
-// appendFeed gives events the next numbers of the account's feed. It has to be
-// the last statement of its transaction: from here to the commit the account's
-// head is locked, which is what makes numbers follow the order of commits.
-func appendFeed(tx *gorm.DB, acct, handoff uuid.UUID, events []feedAppend) error {
-	values := make([]string, len(events))
-	args := []any{acct, len(events), acct, len(events), handoff, now()}
+// appendFeed ends a statement that writes what the feed is to be told of: its
+// part named told returns a row for each event, or none. The events get the
+// next numbers of the account's feed. From here to the commit, which comes
+// with the end of the statement, the account's head is locked, which is what
+// makes numbers follow the order of commits.
+const appendFeed = `,
+	head AS (
+		INSERT INTO feed_heads (account_id, last_seq) SELECT @account, count(*) FROM told HAVING count(*) > 0
+		ON CONFLICT (account_id) DO UPDATE SET last_seq = feed_heads.last_seq + EXCLUDED.last_seq
+		RETURNING last_seq)
+	INSERT INTO feed_events (account_id, seq, type, handoff_id, data, created_at)
+	SELECT @account, head.last_seq - cardinality(@types::text[]) + e.n, e.type, @handoff, e.data::json, @now
+	FROM head, unnest(@types::text[], @cards::text[]) WITH ORDINALITY AS e (type, data, n)`
+
+// tell runs a statement that ends with [appendFeed], and reports whether it
+// did anything. Being one statement, it is a transaction of its own.
+func (s *Store) tell(ctx context.Context, statement string, of models.Handoff, events []event, args pgx.NamedArgs) (bool, error) {
+	types, cards := make([]string, len(events)), make([]string, len(events))
 	for i, e := range events {
 		data, err := json.Marshal(e.Data)
 		if err != nil {
-			return fmt.Errorf("encoding a feed event: %w", err)
+			return false, fmt.Errorf("encoding a feed event: %w", err)
 		}
-		values[i] = "(?::int, ?::text, ?::json)"
-		args = append(args, i+1, string(e.Type), string(data))
+		types[i], cards[i] = string(e.Type), string(data)
 	}
-	return tx.Exec(`WITH head AS (
-			INSERT INTO feed_heads (account_id, last_seq) VALUES (?, ?)
-			ON CONFLICT (account_id) DO UPDATE SET last_seq = feed_heads.last_seq + EXCLUDED.last_seq
-			RETURNING last_seq)
-		INSERT INTO feed_events (account_id, seq, type, handoff_id, data, created_at)
-		SELECT ?, head.last_seq - ? + e.n, e.type, ?, e.data, ?
-		FROM head, (VALUES `+strings.Join(values, ", ")+`) AS e (n, type, data)`, args...).Error
+	args["account"], args["handoff"], args["now"] = of.AccountID, of.ID, now()
+	args["types"], args["cards"] = types, cards
+	tag, err := s.pool.Exec(ctx, statement, args)
+	return tag.RowsAffected() > 0, err
 }
 
 // FeedHead returns the end of an account's feed, and the oldest number that is

@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"gorm.io/gorm"
 
 	"github.com/baton-handoff/baton/models"
@@ -12,11 +14,23 @@ import (
 
 var errHandoffNotFound = models.Errorf(models.CodeNotFound, "Handoff not found")
 
-// viewColumns and viewJoins make a [models.HandoffView] of handoffs AS h.
-// Names are joined, never copied: a renamed user is renamed everywhere.
+// viewColumns and viewJoins make a [models.HandoffView] of handoffs AS h,
+// together with one of the two columns for its documentation. They need
+// @account. Columns are named, so that a process goes on when a newer one adds
+// some. Names are joined, never copied: a renamed user is renamed everywhere.
 const (
-	viewColumns = `h.*, target.name AS target_user_name, sender.name AS handed_off_by_name, holder.name AS claimed_by_name,
-		s.title AS session_title, s.client_name, s.psa_ticket`
+	headColumns = `h.account_id, h.id, h.session_id, h.team_id, h.intent, h.priority, h.status, h.generation, h.version,
+		h.engineer_notes, h.target_user_id, h.handed_off_by, h.claimed_by, h.claimed_at, h.resolved_at, h.resolution,
+		h.request_hash, h.created_at, h.updated_at, holder.name AS claimed_by_name`
+	viewColumns = headColumns + `, target.name AS target_user_name, sender.name AS handed_off_by_name,
+		s.title AS session_title, s.client_name, s.psa_ticket,
+		(SELECT json_agg(e ORDER BY e.kind) FROM handoff_effects e WHERE e.account_id = @account AND e.handoff_id = h.id) AS effects`
+	fullDocumentation = `(SELECT row_to_json(d) FROM handoff_documentation d
+		WHERE d.account_id = @account AND d.handoff_id = h.id) AS documentation`
+	// In lists: what there is to say of it without its text.
+	briefDocumentation = `(SELECT json_build_object('account_id', d.account_id, 'handoff_id', d.handoff_id, 'truncated', d.truncated,
+		'step_count', d.step_count, 'created_at', d.created_at) FROM handoff_documentation d
+		WHERE d.account_id = @account AND d.handoff_id = h.id) AS documentation`
 	// The account is written out in each join: the planner does not carry it
 	// over from the page, and would read the users of every account.
 	viewJoins = `JOIN ai_sessions s ON s.account_id = @account AND s.id = h.session_id
@@ -24,6 +38,10 @@ const (
 		LEFT JOIN users target ON target.account_id = @account AND target.id = h.target_user_id
 		LEFT JOIN users holder ON holder.account_id = @account AND holder.id = h.claimed_by`
 )
+
+// viewSQL reads one visible handoff.
+const viewSQL = `SELECT ` + viewColumns + `, ` + fullDocumentation + ` FROM handoffs h ` + viewJoins + `
+	WHERE h.account_id = @account AND h.id = @handoff AND h.version > 0`
 
 // views reads one page of visible handoffs: page picks and orders the rows of
 // h, and only those that fit are joined.
@@ -33,40 +51,10 @@ func (s *Store) views(ctx context.Context, page *gorm.DB, order string) ([]model
 		return nil, err
 	}
 	var rows []models.HandoffView
-	err = s.db.WithContext(ctx).Table("(?) AS h", page).Select(viewColumns).
-		Joins(viewJoins, sql.Named("account", acct)).Order(order).Scan(&rows).Error
-	if err != nil {
-		return nil, err
-	}
-	return rows, s.attachEffects(ctx, rows)
-}
-
-// attachEffects adds the state of their side effects, and what there is to say
-// of their documentation without its text, to handoffs of one account.
-func (s *Store) attachEffects(ctx context.Context, rows []models.HandoffView) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	ids := make([]uuid.UUID, len(rows))
-	at := make(map[uuid.UUID]int, len(rows))
-	for i, r := range rows {
-		ids[i], at[r.ID] = r.ID, i
-	}
-	var effects []models.Effect
-	err := s.db.WithContext(ctx).Where("account_id = ? AND handoff_id IN ?", rows[0].AccountID, ids).Order("kind").Find(&effects).Error
-	if err != nil {
-		return err
-	}
-	for _, e := range effects {
-		row := &rows[at[e.HandoffID]]
-		row.Effects = append(row.Effects, e)
-	}
-	var docs []models.Documentation
-	err = s.db.WithContext(ctx).Omit("markdown", "plain").Where("account_id = ? AND handoff_id IN ?", rows[0].AccountID, ids).Find(&docs).Error
-	for _, d := range docs {
-		rows[at[d.HandoffID]].Documentation = &d
-	}
-	return err
+	named := sql.Named("account", acct)
+	err = s.db.WithContext(ctx).Table("(?) AS h", page).Select(viewColumns+", "+briefDocumentation, named).
+		Joins(viewJoins, named).Order(order).Scan(&rows).Error
+	return rows, err
 }
 
 func (s *Store) handoffs(ctx context.Context, acct uuid.UUID) *gorm.DB {
@@ -75,45 +63,40 @@ func (s *Store) handoffs(ctx context.Context, acct uuid.UUID) *gorm.DB {
 
 // Handoff returns one visible handoff of a session, with its documentation.
 func (s *Store) Handoff(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error) {
-	acct, err := account(ctx)
-	if err != nil {
-		return models.HandoffView{}, err
+	return visible[models.HandoffView](ctx, s, viewSQL+` AND h.session_id = @session`, sessionID, handoffID, pgx.NamedArgs{})
+}
+
+// visible reads one visible handoff of a session.
+func visible[T any](ctx context.Context, s *Store, statement string, sessionID, handoffID uuid.UUID, args pgx.NamedArgs) (row T, err error) {
+	if args["account"], err = account(ctx); err != nil {
+		return row, err
 	}
-	rows, err := s.views(ctx, s.handoffs(ctx, acct).Where("h.id = ? AND h.session_id = ?", handoffID, sessionID), "h.id")
-	if err != nil {
-		return models.HandoffView{}, translate("reading a handoff", err)
+	args["session"], args["handoff"] = sessionID, handoffID
+	row, err = one[T](ctx, s, statement, args)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return row, errHandoffNotFound
 	}
-	if len(rows) == 0 {
-		return models.HandoffView{}, errHandoffNotFound
-	}
-	view := rows[0]
-	var docs []models.Documentation
-	err = s.db.WithContext(ctx).Where("account_id = ? AND handoff_id = ?", acct, handoffID).Limit(1).Find(&docs).Error
-	if len(docs) == 1 {
-		view.Documentation = &docs[0]
-	}
-	return view, translate("reading documentation", err)
+	return row, translate("reading a handoff", err)
 }
 
 // HandoffHead returns a visible handoff of a session with its holder's name,
 // and no other name: what is needed to decide about it, in one indexed read.
-func (s *Store) HandoffHead(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error) {
-	acct, err := account(ctx)
-	if err != nil {
-		return models.HandoffView{}, err
-	}
-	var rows []models.HandoffView
-	err = s.handoffs(ctx, acct).Select("h.*, holder.name AS claimed_by_name").
-		Joins("LEFT JOIN users holder ON holder.account_id = h.account_id AND holder.id = h.claimed_by").
-		Where("h.id = ? AND h.session_id = ?", handoffID, sessionID).Scan(&rows).Error
-	if err != nil {
-		return models.HandoffView{}, translate("reading a handoff", err)
-	}
-	if len(rows) == 0 {
-		return models.HandoffView{}, errHandoffNotFound
-	}
-	return rows[0], nil
+// Repeated says that a transition is already known which the request with this
+// id has led to.
+func (s *Store) HandoffHead(ctx context.Context, sessionID, handoffID uuid.UUID, requestID string) (head models.HandoffView, repeated bool, err error) {
+	row, err := visible[headRow](ctx, s, headSQL, sessionID, handoffID, pgx.NamedArgs{"request": requestID})
+	return row.HandoffView, row.Repeated, err
 }
+
+type headRow struct {
+	models.HandoffView
+	Repeated bool
+}
+
+const headSQL = `SELECT ` + headColumns + `, @request <> '' AND EXISTS (SELECT FROM handoff_transitions t
+			WHERE t.account_id = @account AND t.handoff_id = @handoff AND t.request_id = @request) AS repeated
+	FROM handoffs h LEFT JOIN users holder ON holder.account_id = @account AND holder.id = h.claimed_by
+	WHERE h.account_id = @account AND h.id = @handoff AND h.session_id = @session AND h.version > 0`
 
 // SessionHandoffs lists the handoffs of a session, newest first.
 func (s *Store) SessionHandoffs(ctx context.Context, sessionID uuid.UUID, p models.Page) ([]models.HandoffView, string, error) {
@@ -144,7 +127,7 @@ func (s *Store) SessionHandoffs(ctx context.Context, sessionID uuid.UUID, p mode
 
 // Timeline returns the accepted transitions of a handoff, oldest first.
 func (s *Store) Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error) {
-	if _, err := s.HandoffHead(ctx, sessionID, handoffID); err != nil {
+	if _, _, err := s.HandoffHead(ctx, sessionID, handoffID, ""); err != nil {
 		return nil, err
 	}
 	acct, err := account(ctx)
@@ -159,19 +142,4 @@ func (s *Store) Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([
 			LEFT JOIN users target ON target.account_id = t.account_id AND target.id = t.target_user_id`).
 		Where("t.account_id = ? AND t.handoff_id = ?", acct, handoffID).Order("t.version").Scan(&rows).Error
 	return rows, translate("reading a timeline", err)
-}
-
-// AcceptedRequest finds the transition that a request led to, if the read
-// model knows it already.
-func (s *Store) AcceptedRequest(ctx context.Context, handoffID uuid.UUID, requestID string) (t models.TimelineEntry, found bool, err error) {
-	acct, err := account(ctx)
-	if err != nil {
-		return t, false, err
-	}
-	var rows []models.TimelineEntry
-	err = s.db.WithContext(ctx).Where("account_id = ? AND handoff_id = ? AND request_id = ?", acct, handoffID, requestID).Limit(1).Find(&rows).Error
-	if err != nil || len(rows) == 0 {
-		return t, false, translate("looking for a repeated request", err)
-	}
-	return rows[0], true, nil
 }

@@ -6,90 +6,133 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/baton-handoff/baton/models"
 )
 
 // Project brings the read model up to snap: the handoff, its session, its
-// timeline, and the feed. It is the only writer of visible handoff rows and
-// both of its callers, the API and the workflow's projector, call it with
-// durable decisions alone, in any order and as often as they like: the version
-// decides, and exactly the transitions that the row lacks are told.
-func (s *Store) Project(ctx context.Context, snap models.Snapshot) error {
+// timeline, and the feed. It returns what readers see then. It is the only
+// writer of visible handoff rows and both of its callers, the API and the
+// workflow's projector, call it with durable decisions alone, in any order and
+// as often as they like: the version decides, and exactly the transitions that
+// the row lacks are told.
+//
+// It reads without a lock, and writes in one statement that does nothing when
+// the row has changed since. Then another writer was faster, and it looks again.
+func (s *Store) Project(ctx context.Context, snap models.Snapshot) (models.HandoffView, error) {
 	acct, err := account(ctx)
 	if err != nil {
-		return err
+		return models.HandoffView{}, err
 	}
 	if acct != snap.AccountID {
-		return models.Errorf(models.CodeInternal, "snapshot of account %s projected for account %s", snap.AccountID, acct)
+		return models.HandoffView{}, models.Errorf(models.CodeInternal, "snapshot of account %s projected for account %s", snap.AccountID, acct)
 	}
-	appended := false
-	err = s.transaction(ctx, "projecting a handoff", func(tx *gorm.DB) error {
-		var row models.Handoff
-		err := tx.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).
-			Where("account_id = ? AND id = ?", acct, snap.HandoffID).Take(&row).Error
-		if errors.Is(err, gorm.ErrRecordNotFound) {
-			return models.Errorf(models.CodeNotFound, "handoff %s has no row; was the database restored to a time before it?", snap.HandoffID)
+	for {
+		row, err := s.scene(ctx, acct, snap)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return models.HandoffView{}, models.Errorf(models.CodeNotFound, "handoff %s has no row; was the database restored to a time before it?", snap.HandoffID)
 		}
 		if err != nil {
-			return err
+			return models.HandoffView{}, translate("reading what to project", err)
 		}
 		missing := snap.Since(row.Version)
 		if len(missing) == 0 {
-			return nil
+			return row.HandoffView, nil
 		}
-		notes, err := requestNotes(tx, row, missing)
+		done, err := s.advance(ctx, &row, missing)
 		if err != nil {
-			return err
+			return models.HandoffView{}, translate("projecting a handoff", err)
 		}
-		apply(&row, missing, notes)
-		if err := writeHandoff(tx, row); err != nil {
-			return err
+		if done {
+			s.wake()
+			return row.HandoffView, nil
 		}
-		if err := writeSession(tx, row); err != nil {
-			return err
-		}
-		if err := writeTimeline(tx, row, missing, notes); err != nil {
-			return err
-		}
-		if row.Status.Closed() {
-			if err := dropUnusedInputs(tx, row); err != nil {
-				return err
-			}
-		}
-		appended = true
-		return appendTransitions(tx, row, missing)
-	})
-	if err == nil && appended {
-		s.wake()
 	}
-	return err
 }
 
-// requestNotes finds the free text that came with the requests of transitions.
-func requestNotes(tx *gorm.DB, row models.Handoff, ts []models.Transition) (map[string]string, error) {
-	var ids []string
-	for _, t := range ts {
-		if t.RequestID != "" && t.Verb != models.VerbCreate && t.Verb != models.VerbClaim {
-			ids = append(ids, t.RequestID)
+// scene is a handoff as its projection finds it, with all that a projection
+// of it may need.
+type scene struct {
+	models.HandoffView
+	// People are the names of everybody in the snapshot.
+	People map[uuid.UUID]*string
+	// Notes is the free text that came with its requests.
+	Notes map[string]*string
+}
+
+const sceneSQL = `SELECT ` + viewColumns + `, ` + fullDocumentation + `,
+		(SELECT json_object_agg(u.id, u.name) FROM users u WHERE u.account_id = @account AND u.id = ANY (@people)) AS people,
+		(SELECT json_object_agg(i.request_id, i.note) FROM transition_inputs i
+			WHERE i.account_id = @account AND i.handoff_id = @handoff AND i.request_id = ANY (@requests) AND i.note IS NOT NULL) AS notes
+	FROM handoffs h ` + viewJoins + `
+	WHERE h.account_id = @account AND h.id = @handoff`
+
+func (s *Store) scene(ctx context.Context, acct uuid.UUID, snap models.Snapshot) (scene, error) {
+	people, requests := []uuid.UUID{}, []string{}
+	for _, t := range snap.Transitions {
+		people = append(people, t.ActorID)
+		for _, id := range []*uuid.UUID{t.HolderID, t.TargetUserID} {
+			if id != nil {
+				people = append(people, *id)
+			}
+		}
+		if t.RequestID != "" {
+			requests = append(requests, t.RequestID)
 		}
 	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	var inputs []models.TransitionInput
-	err := tx.Where("account_id = ? AND handoff_id = ? AND request_id IN ? AND note IS NOT NULL", row.AccountID, row.ID, ids).Find(&inputs).Error
-	notes := make(map[string]string, len(inputs))
-	for _, in := range inputs {
-		notes[in.RequestID] = *in.Note
-	}
-	return notes, err
+	return one[scene](ctx, s, sceneSQL, pgx.NamedArgs{"account": acct, "handoff": snap.HandoffID, "people": people, "requests": requests})
+}
+
+// advanceSQL moves a handoff on by some transitions, unless its version is not
+// the expected one any more. Each step reads the one before it, so they happen
+// in this order, and not at all when the first finds no row: the handoff's row
+// is locked first, the head of the account's feed last.
+const advanceSQL = `WITH moved AS (
+		UPDATE handoffs SET status = @status, generation = @generation, version = @version, target_user_id = @target,
+			claimed_by = @holder, claimed_at = @claimed_at, resolved_at = @resolved_at, resolution = @resolution, updated_at = @at
+		WHERE account_id = @account AND id = @handoff AND version = @was
+		RETURNING session_id),
+	-- An operator's signal may name somebody whom this account does not have.
+	-- The claim is shown as it is, and can be released; the session stays where
+	-- it was.
+	followed AS (
+		UPDATE ai_sessions s SET status = @session_status, updated_at = @at,
+			owner_id = coalesce((SELECT id FROM users WHERE account_id = @account AND id = @owner), s.owner_id)
+		FROM moved WHERE s.account_id = @account AND s.id = moved.session_id
+		RETURNING s.id),
+	-- Nothing more can be accepted of a closed handoff, and all that was is
+	-- joined: the texts of other requests are forgotten.
+	forgotten AS (
+		DELETE FROM transition_inputs i USING followed
+		WHERE @closed AND i.account_id = @account AND i.handoff_id = @handoff AND i.request_id <> ALL (@requests)
+			AND NOT EXISTS (SELECT FROM handoff_transitions t
+				WHERE t.account_id = @account AND t.handoff_id = @handoff AND t.request_id = i.request_id)
+		RETURNING i.request_id),
+	told AS (
+		INSERT INTO handoff_transitions (account_id, handoff_id, version, verb, door, actor_id, at, generation, status, holder_id, target_user_id, request_id, note)
+		SELECT t.account_id, t.handoff_id, t.version, t.verb, t.door, t.actor_id, t.at, t.generation, t.status, t.holder_id, t.target_user_id, t.request_id, t.note
+		FROM followed, (SELECT count(*) FROM forgotten) AS f, json_populate_recordset(NULL::handoff_transitions, @timeline) AS t
+		RETURNING version)` + appendFeed
+
+// advance moves row on by transitions, and reports whether it did: not when
+// somebody else has moved it.
+func (s *Store) advance(ctx context.Context, row *scene, ts []models.Transition) (done bool, err error) {
+	was := row.Version
+	apply(&row.Handoff, ts, row.Notes)
+	row.TargetUserName, row.ClaimedByName = nameOf(row.People, row.TargetUserID), nameOf(row.People, row.ClaimedBy)
+	timeline, requests := timelineOf(row, ts)
+	status, owner := sessionOf(row.Handoff)
+	return s.tell(ctx, advanceSQL, row.Handoff, events(row, ts), pgx.NamedArgs{
+		"was": was, "status": row.Status, "generation": row.Generation, "version": row.Version, "target": row.TargetUserID,
+		"holder": row.ClaimedBy, "claimed_at": row.ClaimedAt, "resolved_at": row.ResolvedAt, "resolution": row.Resolution,
+		"at": row.UpdatedAt, "session_status": status, "owner": owner, "closed": row.Status.Closed(),
+		"timeline": timeline, "requests": requests,
+	})
 }
 
 // apply folds transitions into the row.
-func apply(row *models.Handoff, ts []models.Transition, notes map[string]string) {
+func apply(row *models.Handoff, ts []models.Transition, notes map[string]*string) {
 	for _, t := range ts {
 		at := t.At.UTC().Truncate(time.Microsecond)
 		switch t.Verb {
@@ -99,8 +142,8 @@ func apply(row *models.Handoff, ts []models.Transition, notes map[string]string)
 			row.ClaimedAt = nil
 		case models.VerbResolve:
 			row.ResolvedAt = &at
-			if note, ok := notes[t.RequestID]; ok {
-				row.Resolution = &note
+			if note := notes[t.RequestID]; note != nil {
+				row.Resolution = note
 			}
 		case models.VerbCreate, models.VerbCancel:
 		}
@@ -110,128 +153,76 @@ func apply(row *models.Handoff, ts []models.Transition, notes map[string]string)
 	}
 }
 
-func writeHandoff(tx *gorm.DB, row models.Handoff) error {
-	return tx.Model(&models.Handoff{}).Where("account_id = ? AND id = ?", row.AccountID, row.ID).
-		Select("Status", "Generation", "Version", "TargetUserID", "ClaimedBy", "ClaimedAt", "ResolvedAt", "Resolution", "UpdatedAt").
-		UpdateColumns(&row).Error
-}
-
-// writeSession lets the session follow its handoff: it belongs to whoever
-// holds it, and to its sender while nobody does.
-func writeSession(tx *gorm.DB, row models.Handoff) error {
-	status, owner := models.SessionActive, row.HandedOffBy
+// sessionOf lets the session follow its handoff: it belongs to whoever holds
+// it, and to its sender while nobody does.
+func sessionOf(row models.Handoff) (status models.SessionStatus, owner uuid.UUID) {
 	switch row.Status {
 	case models.StatusQueued:
-		status = models.SessionEscalated
 		if row.Intent == models.IntentPark {
-			status = models.SessionParked
+			return models.SessionParked, row.HandedOffBy
 		}
+		return models.SessionEscalated, row.HandedOffBy
 	case models.StatusClaimed:
-		owner = *row.ClaimedBy
+		return models.SessionActive, *row.ClaimedBy
 	case models.StatusResolved:
-		status, owner = models.SessionResolved, *row.ClaimedBy
+		return models.SessionResolved, *row.ClaimedBy
 	case models.StatusCancelled, models.StatusStarting:
 	}
-	// An operator's signal may name somebody whom this account does not have.
-	// The claim is shown as it is, and can be released; the session stays where
-	// it was.
-	known := gorm.Expr("COALESCE((SELECT id FROM users WHERE account_id = ? AND id = ?), owner_id)", row.AccountID, owner)
-	return tx.Model(&models.Session{}).Where("account_id = ? AND id = ?", row.AccountID, row.SessionID).
-		UpdateColumns(map[string]any{"status": status, "owner_id": known, "updated_at": row.UpdatedAt}).Error
+	return models.SessionActive, row.HandedOffBy
 }
 
-func writeTimeline(tx *gorm.DB, row models.Handoff, ts []models.Transition, notes map[string]string) error {
-	entries := make([]models.TimelineEntry, len(ts))
-	for i, t := range ts {
-		entries[i] = models.TimelineEntry{
+func timelineOf(row *scene, ts []models.Transition) (entries []models.TimelineEntry, requests []string) {
+	for _, t := range ts {
+		entries = append(entries, models.TimelineEntry{
 			AccountID: row.AccountID, HandoffID: row.ID, Version: t.Version, Verb: t.Verb, Door: t.Door,
 			ActorID: t.ActorID, At: t.At.UTC().Truncate(time.Microsecond), Generation: t.Generation,
 			Status: t.Status, HolderID: t.HolderID, TargetUserID: t.TargetUserID, RequestID: t.RequestID,
-		}
-		if note, ok := notes[t.RequestID]; ok {
-			entries[i].Note = &note
-		}
+			Note: row.Notes[t.RequestID],
+		})
+		requests = append(requests, t.RequestID)
 	}
-	return tx.Create(&entries).Error
+	return entries, requests
 }
 
-// dropUnusedInputs forgets the texts of requests that were never accepted.
-// Nothing more can be accepted of a closed handoff, and all that was is joined.
-func dropUnusedInputs(tx *gorm.DB, row models.Handoff) error {
-	return tx.Where(`account_id = ? AND handoff_id = ? AND NOT EXISTS (SELECT FROM handoff_transitions t
-			WHERE t.account_id = transition_inputs.account_id AND t.handoff_id = transition_inputs.handoff_id
-			AND t.request_id = transition_inputs.request_id)`, row.AccountID, row.ID).
-		Delete(&models.TransitionInput{}).Error
-}
-
-// appendTransitions tells the feed of transitions. Being the last statements
-// of the transaction, they hold the account's head for as short as can be.
-func appendTransitions(tx *gorm.DB, row models.Handoff, ts []models.Transition) error {
-	people := []*uuid.UUID{&row.HandedOffBy}
-	for _, t := range ts {
-		people = append(people, &t.ActorID, t.HolderID, t.TargetUserID)
-	}
-	card, names, err := card(tx, row, people)
-	if err != nil {
-		return err
-	}
-	events := make([]feedAppend, len(ts))
+// events are what the feed tells of transitions.
+func events(row *scene, ts []models.Transition) []event {
+	told := make([]event, len(ts))
 	var claimedAt *time.Time
 	for i, t := range ts {
 		if t.Verb == models.VerbClaim {
 			claimedAt = &t.At
 		}
-		data := card
+		data := card(row.HandoffView)
 		data.Version, data.Generation, data.Status, data.At = t.Version, t.Generation, t.Status, t.At
 		if t.ActorID != uuid.Nil { // nil: an operator, through Temporal
-			data.ActorID, data.ActorName = &t.ActorID, names[t.ActorID]
+			data.ActorID, data.ActorName = &t.ActorID, row.People[t.ActorID]
 		}
-		data.TargetUserID, data.TargetUserName = t.TargetUserID, nameOf(names, t.TargetUserID)
-		data.ClaimedBy, data.ClaimedByName = t.HolderID, nameOf(names, t.HolderID)
+		data.TargetUserID, data.TargetUserName = t.TargetUserID, nameOf(row.People, t.TargetUserID)
+		data.ClaimedBy, data.ClaimedByName = t.HolderID, nameOf(row.People, t.HolderID)
 		data.ClaimedAt = nil
 		if t.HolderID != nil {
 			if data.ClaimedAt = claimedAt; data.ClaimedAt == nil {
 				data.ClaimedAt = row.ClaimedAt // claimed in a transition told before
 			}
 		}
-		events[i] = feedAppend{t.Verb.Event(), data}
+		told[i] = event{t.Verb.Event(), data}
 	}
-	return appendFeed(tx, row.AccountID, row.ID, events)
+	return told
 }
 
-// card is what every event of a handoff carries, as it stands now, and the
-// names of people.
-func card(tx *gorm.DB, row models.Handoff, people []*uuid.UUID) (models.EventData, map[uuid.UUID]*string, error) {
-	var session models.Session
-	err := tx.Select("title", "client_name", "psa_ticket").Where("account_id = ? AND id = ?", row.AccountID, row.SessionID).Take(&session).Error
-	if err != nil {
-		return models.EventData{}, nil, err
-	}
-	ids := make([]uuid.UUID, 0, len(people))
-	for _, id := range people {
-		if id != nil {
-			ids = append(ids, *id)
-		}
-	}
-	var users []models.User
-	if err := tx.Select("id", "name").Where("account_id = ? AND id IN ?", row.AccountID, ids).Find(&users).Error; err != nil {
-		return models.EventData{}, nil, err
-	}
-	names := make(map[uuid.UUID]*string, len(users))
-	for _, u := range users {
-		names[u.ID] = &u.Name
-	}
+// card is what every event of a handoff carries, as it stands now.
+func card(row models.HandoffView) models.EventData {
 	return models.EventData{
 		AccountID: row.AccountID, HandoffID: row.ID, SessionID: row.SessionID, TeamID: row.TeamID,
 		Version: row.Version, Generation: row.Generation, Status: row.Status,
 		Intent: row.Intent, Priority: row.Priority, At: row.UpdatedAt,
-		Title: session.Title, ClientName: session.ClientName, PSATicket: session.PSATicket,
+		Title: row.SessionTitle, ClientName: row.ClientName, PSATicket: row.PSATicket,
 		NotesExcerpt: excerpt(row.EngineerNotes),
-		HandedOffBy:  row.HandedOffBy, HandedOffByName: names[row.HandedOffBy],
-		TargetUserID: row.TargetUserID, TargetUserName: nameOf(names, row.TargetUserID),
-		ClaimedBy: row.ClaimedBy, ClaimedByName: nameOf(names, row.ClaimedBy), ClaimedAt: row.ClaimedAt,
+		HandedOffBy:  row.HandedOffBy, HandedOffByName: row.HandedOffByName,
+		TargetUserID: row.TargetUserID, TargetUserName: row.TargetUserName,
+		ClaimedBy: row.ClaimedBy, ClaimedByName: row.ClaimedByName, ClaimedAt: row.ClaimedAt,
 		CreatedAt: row.CreatedAt,
-	}, names, nil
+	}
 }
 
 func nameOf(names map[uuid.UUID]*string, id *uuid.UUID) *string {

@@ -44,12 +44,12 @@ func TestWritersRaceForOneHandoff(t *testing.T) {
 		next(models.VerbResolve, w.ana, nil)
 		final[s.HandoffID] = s
 		require.NoError(t, w.SaveTransitionInput(ctx, s.HandoffID, "refused", models.TransitionRequest{Verb: models.VerbCancel, Note: "never accepted"}))
-		require.NoError(t, w.Project(ctx, prefixes[0]), "an effect needs a row that is visible")
+		require.NoError(t, w.project(ctx, prefixes[0]), "an effect needs a row that is visible")
 
 		var work []func() error
 		for range copies {
 			for _, p := range prefixes {
-				work = append(work, func() error { return w.Project(ctx, p) })
+				work = append(work, func() error { return w.project(ctx, p) })
 			}
 		}
 		for i := range effects {

@@ -163,6 +163,14 @@ func account(ctx context.Context) (uuid.UUID, error) {
 	return scope.Account, nil
 }
 
+// one reads the row that a statement returns into a T, column by column, or
+// fails with [pgx.ErrNoRows]. It is for the statements that every decision
+// waits for; everything else goes through gorm.
+func one[T any](ctx context.Context, s *Store, statement string, args pgx.NamedArgs) (T, error) {
+	rows, _ := s.pool.Query(ctx, statement, args) // its error is that of the rows
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByNameLax[T])
+}
+
 // now is the time as PostgreSQL keeps it: UTC, in microseconds.
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 

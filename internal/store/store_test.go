@@ -67,6 +67,12 @@ func as(t *testing.T, p models.Principal) context.Context {
 	return tenant.With(t.Context(), p.AccountID)
 }
 
+// project is Project for tests that read the result elsewhere.
+func (w *world) project(ctx context.Context, s models.Snapshot) error {
+	_, err := w.Project(ctx, s)
+	return err
+}
+
 func (w *world) session(t *testing.T, by models.Principal) models.Session {
 	t.Helper()
 	s, err := w.CreateSession(as(t, by), by, models.NewSession{Title: "Outlook does not sync", ClientName: "Larch Dental", Problem: "Since Monday no mail arrives."})
@@ -95,7 +101,7 @@ func snapshot(h models.Handoff) models.Snapshot {
 func (w *world) queued(t *testing.T, by models.Principal, priority models.Priority, target *uuid.UUID) models.Snapshot {
 	t.Helper()
 	snap := snapshot(w.prepared(t, by, w.session(t, by).ID, models.IntentEscalate, priority, target))
-	require.NoError(t, w.Project(as(t, by), snap))
+	require.NoError(t, w.project(as(t, by), snap))
 	return snap
 }
 
@@ -151,7 +157,7 @@ func TestProjectionIsIdempotentAndOrderFree(t *testing.T) {
 	for range 4 {
 		for _, s := range []models.Snapshot{v3, v1, v4, v2, v4} {
 			wg.Go(func() {
-				if err := w.Project(ctx, s); err != nil {
+				if err := w.project(ctx, s); err != nil {
 					t.Error(err)
 				}
 			})
@@ -184,7 +190,7 @@ func TestSessionFollowsItsHandoff(t *testing.T) {
 	ctx := as(t, w.sam)
 	step := func(s models.Snapshot, status models.SessionStatus, owner models.Principal) {
 		t.Helper()
-		require.NoError(t, w.Project(ctx, s))
+		require.NoError(t, w.project(ctx, s))
 		session, err := w.Session(ctx, s.SessionID)
 		require.NoError(t, err)
 		require.Equal(t, status, session.Status)
@@ -218,7 +224,7 @@ func TestTextsJoinTheirTransition(t *testing.T) {
 	require.NoError(t, w.SaveTransitionInput(ctx, s.HandoffID, "resolve:x", req), "the same again")
 	req.Note = "Something else."
 	require.Equal(t, models.CodeIdempotencyMismatch, models.CodeOf(w.SaveTransitionInput(ctx, s.HandoffID, "resolve:x", req)))
-	require.NoError(t, w.Project(ctx, s))
+	require.NoError(t, w.project(ctx, s))
 
 	h, err := w.Handoff(ctx, s.SessionID, s.HandoffID)
 	require.NoError(t, err)
@@ -226,10 +232,12 @@ func TestTextsJoinTheirTransition(t *testing.T) {
 	timeline, err := w.Timeline(ctx, s.SessionID, s.HandoffID)
 	require.NoError(t, err)
 	require.Equal(t, "Connector restarted.", *timeline[2].Note)
-	got, found, err := w.AcceptedRequest(ctx, s.HandoffID, "resolve:x")
-	require.NoError(t, err)
-	require.True(t, found)
-	require.Equal(t, 3, got.Version)
+	for id, want := range map[string]bool{"resolve:x": true, "resolve:y": false, "": false} {
+		head, repeated, err := w.HandoffHead(ctx, s.SessionID, s.HandoffID, id)
+		require.NoError(t, err)
+		require.Equal(t, want, repeated, id)
+		require.Equal(t, 3, head.Version)
+	}
 }
 
 // TestFeedFollowsCommits races many writers of one account and reads along
@@ -248,7 +256,7 @@ func TestFeedFollowsCommits(t *testing.T) {
 		}
 		wg.Go(func() {
 			for _, s := range snaps {
-				if err := w.Project(as(t, w.sam), s); err != nil {
+				if err := w.project(as(t, w.sam), s); err != nil {
 					t.Error(err)
 				}
 			}
@@ -308,8 +316,8 @@ func TestOneOpenHandoffIsAConstraint(t *testing.T) {
 	session := w.session(t, w.sam)
 	one := w.prepared(t, w.sam, session.ID, models.IntentEscalate, models.PriorityHigh, nil)
 	two := w.prepared(t, w.sam, session.ID, models.IntentEscalate, models.PriorityHigh, nil)
-	require.NoError(t, w.Project(as(t, w.sam), snapshot(one)))
-	require.Error(t, w.Project(as(t, w.sam), snapshot(two)), "the database refuses what Temporal should have")
+	require.NoError(t, w.project(as(t, w.sam), snapshot(one)))
+	require.Error(t, w.project(as(t, w.sam), snapshot(two)), "the database refuses what Temporal should have")
 	_, err := w.PrepareHandoff(as(t, w.sam), w.sam, models.NewHandoff{SessionID: session.ID, Intent: models.IntentPark, Priority: models.PriorityLow, EngineerNotes: "again"})
 	require.Equal(t, models.CodeAlreadyHandedOff, models.CodeOf(err))
 	require.Len(t, w.events(t, w.sam.AccountID), 1)
@@ -357,7 +365,7 @@ func TestPrepareHandoff(t *testing.T) {
 	_, err = w.PrepareHandoff(as(t, w.sam), w.sam, other)
 	require.Equal(t, models.CodeIdempotencyMismatch, models.CodeOf(err))
 
-	require.NoError(t, w.Project(as(t, w.sam), extend(t, snapshot(first), models.VerbClaim, w.ana, nil, "")))
+	require.NoError(t, w.project(as(t, w.sam), extend(t, snapshot(first), models.VerbClaim, w.ana, nil, "")))
 	later, err := w.PrepareHandoff(as(t, w.sam), w.sam, in)
 	require.NoError(t, err, "the same key is answered though the session is somebody else's by now")
 	require.Equal(t, models.StatusClaimed, later.Status)
@@ -390,8 +398,8 @@ func TestAbandonedStartsEnd(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, rows, 1, "somebody took it over since")
 	require.NoError(t, w.DiscardAbandonedStart(t.Context(), rows[0]))
-	require.NoError(t, w.Project(as(t, w.sam), w.queued(t, w.sam, models.PriorityLow, nil)))
-	require.Equal(t, models.CodeNotFound, models.CodeOf(w.Project(as(t, w.sam), snapshot(h))))
+	require.NoError(t, w.project(as(t, w.sam), w.queued(t, w.sam, models.PriorityLow, nil)))
+	require.Equal(t, models.CodeNotFound, models.CodeOf(w.project(as(t, w.sam), snapshot(h))))
 }
 
 func TestQueueOrderAndPages(t *testing.T) {
@@ -442,7 +450,7 @@ func TestQueueOrderAndPages(t *testing.T) {
 	require.Empty(t, pages(w.ben, models.QueueFilter{Query: "100%"}, 10), "LIKE's signs are plain text")
 	require.Empty(t, pages(w.ben, models.QueueFilter{Intent: models.IntentPark}, 10))
 
-	require.NoError(t, w.Project(as(t, w.ben), extend(t, all[4], models.VerbClaim, w.ben, nil, "")))
+	require.NoError(t, w.project(as(t, w.ben), extend(t, all[4], models.VerbClaim, w.ben, nil, "")))
 	require.Equal(t, pick(1, 3, 6, 2, 0, 5), pages(w.ben, models.QueueFilter{}, 3))
 	require.Equal(t, pick(4), pages(w.ben, models.QueueFilter{Status: models.StatusClaimed}, 3))
 	require.Equal(t, pick(4), pages(w.ben, models.QueueFilter{Mine: true}, 3))
@@ -542,7 +550,7 @@ func TestTwinsWithOneKeyPrepareOneHandoff(t *testing.T) {
 			wg.Go(func() {
 				h, err := w.PrepareHandoff(as(t, w.sam), w.sam, in)
 				if err == nil && h.Status == models.StatusStarting {
-					err = w.Project(as(t, w.sam), snapshot(h))
+					err = w.project(as(t, w.sam), snapshot(h))
 				}
 				if err != nil {
 					t.Error(err)
