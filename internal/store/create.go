@@ -38,13 +38,10 @@ func (s *Store) PrepareHandoff(ctx context.Context, by models.Principal, in mode
 		RequestHash: hash, CreatedAt: at, UpdatedAt: at,
 	}
 	for {
-		again := false
-		err = s.transaction(ctx, "preparing a handoff", func(tx *gorm.DB) error {
-			again, err = prepare(tx, by, in, &row)
-			return err
-		})
+		// Not a transaction: it writes once, and only Temporal decides.
+		again, err := prepare(s.db.WithContext(ctx), by, in, &row)
 		if err != nil {
-			return models.Handoff{}, err
+			return models.Handoff{}, translate("preparing a handoff", err)
 		}
 		if !again {
 			return row, nil
@@ -98,8 +95,13 @@ func prepare(tx *gorm.DB, by models.Principal, in models.NewHandoff, row *models
 }
 
 func checkSession(tx *gorm.DB, acct uuid.UUID, by models.Principal, id uuid.UUID) error {
-	var session models.Session
-	err := tx.Where("account_id = ? AND id = ?", acct, id).Take(&session).Error
+	var session struct {
+		models.Session
+		HandedOff bool
+	}
+	err := tx.Model(&models.Session{}).Select(`*, EXISTS (SELECT FROM handoffs h WHERE h.account_id = ai_sessions.account_id
+			AND h.session_id = ai_sessions.id AND h.status IN ('queued', 'claimed')) AS handed_off`).
+		Where("account_id = ? AND id = ?", acct, id).Take(&session).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) || err == nil && session.OwnerID != by.UserID {
 		return errSessionNotFound
 	}
@@ -109,12 +111,7 @@ func checkSession(tx *gorm.DB, acct uuid.UUID, by models.Principal, id uuid.UUID
 	if session.Status == models.SessionResolved {
 		return models.Errorf(models.CodeClosed, "The session is resolved; it cannot be handed off any more.")
 	}
-	var open int64
-	err = tx.Model(&models.Handoff{}).Where("account_id = ? AND session_id = ? AND status IN ('queued', 'claimed')", acct, id).Count(&open).Error
-	if err != nil {
-		return err
-	}
-	if open > 0 {
+	if session.HandedOff {
 		return models.AlreadyHandedOff()
 	}
 	return nil
@@ -180,20 +177,23 @@ func (s *Store) SaveTransitionInput(ctx context.Context, handoffID uuid.UUID, re
 	if req.Note != "" {
 		row.Note = &req.Note
 	}
-	return s.transaction(ctx, "keeping a request", func(tx *gorm.DB) error {
-		res := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+	for {
+		res := s.db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
 		if res.Error != nil || res.RowsAffected == 1 {
-			return res.Error
+			return translate("keeping a request", res.Error)
 		}
-		var earlier models.TransitionInput
-		if err := tx.Where("account_id = ? AND handoff_id = ? AND request_id = ?", acct, handoffID, requestID).Take(&earlier).Error; err != nil {
-			return err
-		}
-		if !bytes.Equal(earlier.RequestHash, row.RequestHash) {
+		var earlier []models.TransitionInput
+		err := s.db.WithContext(ctx).Where("account_id = ? AND handoff_id = ? AND request_id = ?", acct, handoffID, requestID).Limit(1).Find(&earlier).Error
+		switch {
+		case err != nil:
+			return translate("keeping a request", err)
+		case len(earlier) == 0: // a twin was refused meanwhile, and forgotten
+			continue
+		case !bytes.Equal(earlier[0].RequestHash, row.RequestHash):
 			return keyMismatch()
 		}
 		return nil
-	})
+	}
 }
 
 // DiscardTransitionInput forgets the text of a request that was refused.

@@ -19,10 +19,10 @@ var errHandoffNotFound = models.Errorf(models.CodeNotFound, "Handoff not found")
 // @account. Columns are named, so that a process goes on when a newer one adds
 // some. Names are joined, never copied: a renamed user is renamed everywhere.
 const (
-	headColumns = `h.account_id, h.id, h.session_id, h.team_id, h.intent, h.priority, h.status, h.generation, h.version,
+	viewColumns = `h.account_id, h.id, h.session_id, h.team_id, h.intent, h.priority, h.status, h.generation, h.version,
 		h.engineer_notes, h.target_user_id, h.handed_off_by, h.claimed_by, h.claimed_at, h.resolved_at, h.resolution,
-		h.request_hash, h.created_at, h.updated_at, holder.name AS claimed_by_name`
-	viewColumns = headColumns + `, target.name AS target_user_name, sender.name AS handed_off_by_name,
+		h.request_hash, h.created_at, h.updated_at,
+		target.name AS target_user_name, sender.name AS handed_off_by_name, holder.name AS claimed_by_name,
 		s.title AS session_title, s.client_name, s.psa_ticket,
 		(SELECT json_agg(e ORDER BY e.kind) FROM handoff_effects e WHERE e.account_id = @account AND e.handoff_id = h.id) AS effects`
 	fullDocumentation = `(SELECT row_to_json(d) FROM handoff_documentation d
@@ -63,40 +63,45 @@ func (s *Store) handoffs(ctx context.Context, acct uuid.UUID) *gorm.DB {
 
 // Handoff returns one visible handoff of a session, with its documentation.
 func (s *Store) Handoff(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error) {
-	return visible[models.HandoffView](ctx, s, viewSQL+` AND h.session_id = @session`, sessionID, handoffID, pgx.NamedArgs{})
-}
-
-// visible reads one visible handoff of a session.
-func visible[T any](ctx context.Context, s *Store, statement string, sessionID, handoffID uuid.UUID, args pgx.NamedArgs) (row T, err error) {
-	if args["account"], err = account(ctx); err != nil {
-		return row, err
+	acct, err := account(ctx)
+	if err != nil {
+		return models.HandoffView{}, err
 	}
-	args["session"], args["handoff"] = sessionID, handoffID
-	row, err = one[T](ctx, s, statement, args)
+	view, err := one[models.HandoffView](ctx, s, viewSQL+` AND h.session_id = @session`,
+		pgx.NamedArgs{"account": acct, "session": sessionID, "handoff": handoffID})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return row, errHandoffNotFound
+		return view, errHandoffNotFound
 	}
-	return row, translate("reading a handoff", err)
+	return view, translate("reading a handoff", err)
 }
 
-// HandoffHead returns a visible handoff of a session with its holder's name,
-// and no other name: what is needed to decide about it, in one indexed read.
-// Repeated says that a transition is already known which the request with this
-// id has led to.
+// HandoffHead returns what there is to know about a visible handoff of a
+// session in order to decide about it, with its holder's name, in one indexed
+// read: bursts of losing claims are made of it. Repeated says that a transition
+// is already known which the request with this id, if any, has led to.
 func (s *Store) HandoffHead(ctx context.Context, sessionID, handoffID uuid.UUID, requestID string) (head models.HandoffView, repeated bool, err error) {
-	row, err := visible[headRow](ctx, s, headSQL, sessionID, handoffID, pgx.NamedArgs{"request": requestID})
-	return row.HandoffView, row.Repeated, err
+	acct, err := account(ctx)
+	if err != nil {
+		return head, false, err
+	}
+	type row struct {
+		models.HandoffView
+		Repeated bool
+	}
+	found, err := one[row](ctx, s, headSQL, acct, handoffID, sessionID, requestID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return head, false, errHandoffNotFound
+	}
+	return found.HandoffView, found.Repeated, translate("reading a handoff", err)
 }
 
-type headRow struct {
-	models.HandoffView
-	Repeated bool
-}
-
-const headSQL = `SELECT ` + headColumns + `, @request <> '' AND EXISTS (SELECT FROM handoff_transitions t
-			WHERE t.account_id = @account AND t.handoff_id = @handoff AND t.request_id = @request) AS repeated
-	FROM handoffs h LEFT JOIN users holder ON holder.account_id = @account AND holder.id = h.claimed_by
-	WHERE h.account_id = @account AND h.id = @handoff AND h.session_id = @session AND h.version > 0`
+const headSQL = `SELECT h.account_id, h.id, h.session_id, h.intent, h.status, h.generation, h.version, h.target_user_id,
+		h.handed_off_by, h.claimed_by, h.claimed_at, h.updated_at,
+		(SELECT u.name FROM users u WHERE u.account_id = $1 AND u.id = h.claimed_by) AS claimed_by_name,
+		$4 <> '' AND EXISTS (SELECT FROM handoff_transitions t
+			WHERE t.account_id = $1 AND t.handoff_id = $2 AND t.request_id = $4) AS repeated
+	FROM handoffs h
+	WHERE h.account_id = $1 AND h.id = $2 AND h.session_id = $3 AND h.version > 0`
 
 // SessionHandoffs lists the handoffs of a session, newest first.
 func (s *Store) SessionHandoffs(ctx context.Context, sessionID uuid.UUID, p models.Page) ([]models.HandoffView, string, error) {

@@ -100,7 +100,12 @@ func TestWritersRaceForOneHandoff(t *testing.T) {
 		require.Equal(t, s.Version(), h.Version)
 		require.Equal(t, models.StatusResolved, h.Status)
 		require.Equal(t, s.Last().RequestID, *h.Resolution, "the text of the request is joined, whoever came first")
-		require.NotNil(t, h.Documentation)
+		require.Equal(t, "m", h.Documentation.Markdown)
+		require.Len(t, h.Effects, 1)
+		listed, _, err := w.SessionHandoffs(ctx, s.SessionID, models.Page{Limit: 5})
+		require.NoError(t, err)
+		h.Documentation.Markdown, h.Documentation.Plain = "", ""
+		require.Equal(t, []models.HandoffView{h}, listed, "lists tell the same, without the texts")
 		session, err := w.Session(ctx, s.SessionID)
 		require.NoError(t, err)
 		require.Equal(t, models.SessionResolved, session.Status)

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
@@ -58,7 +59,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
 	}
 	cfg.ConnConfig.RuntimeParams["application_name"] = "baton"
-	cfg.AfterConnect = obeyPolicies
+	cfg.AfterConnect = prepareConn
 	cfg.PrepareConn = enterTenant
 
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
@@ -117,6 +118,15 @@ func (s *Store) Listener(ctx context.Context) (*pgx.Conn, error) {
 // FeedChannel is the NOTIFY channel that wakes feed readers.
 const FeedChannel = "baton_feed"
 
+// prepareConn readies a new connection.
+func prepareConn(ctx context.Context, conn *pgx.Conn) error {
+	// Times are told in UTC, wherever the process runs.
+	conn.TypeMap().RegisterType(&pgtype.Type{
+		Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+	})
+	return obeyPolicies(ctx, conn)
+}
+
 // obeyPolicies makes a new connection subject to row-level security, which
 // PostgreSQL does not apply to superusers.
 func obeyPolicies(ctx context.Context, conn *pgx.Conn) error {
@@ -166,8 +176,8 @@ func account(ctx context.Context) (uuid.UUID, error) {
 // one reads the row that a statement returns into a T, column by column, or
 // fails with [pgx.ErrNoRows]. It is for the statements that every decision
 // waits for; everything else goes through gorm.
-func one[T any](ctx context.Context, s *Store, statement string, args pgx.NamedArgs) (T, error) {
-	rows, _ := s.pool.Query(ctx, statement, args) // its error is that of the rows
+func one[T any](ctx context.Context, s *Store, statement string, args ...any) (T, error) {
+	rows, _ := s.pool.Query(ctx, statement, args...) // its error is that of the rows
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByNameLax[T])
 }
 

@@ -190,7 +190,12 @@ func TestSessionFollowsItsHandoff(t *testing.T) {
 	ctx := as(t, w.sam)
 	step := func(s models.Snapshot, status models.SessionStatus, owner models.Principal) {
 		t.Helper()
-		require.NoError(t, w.project(ctx, s))
+		shown, err := w.Project(ctx, s)
+		require.NoError(t, err)
+		read, err := w.Handoff(ctx, s.SessionID, s.HandoffID)
+		require.NoError(t, err)
+		require.Equal(t, read, shown, "a projection returns what readers see")
+		require.Equal(t, time.UTC, read.UpdatedAt.Location())
 		session, err := w.Session(ctx, s.SessionID)
 		require.NoError(t, err)
 		require.Equal(t, status, session.Status)
