@@ -37,16 +37,22 @@ func New(records Records, maintenance Maintenance, log *slog.Logger) *Activities
 	return &Activities{records: records, maintenance: maintenance, log: log}
 }
 
-// Project brings the read model up to a decision of the workflow. It is
-// idempotent and order-free: the store compares versions.
-// It never gives up: nothing else would show the decision.
-func (a *Activities) Project(ctx context.Context, snap models.Snapshot) error {
-	_, err := a.records.Project(tenant.With(ctx, snap.AccountID), snap)
+// Shown is where a handoff stands for readers.
+type Shown struct {
+	Version int           `json:"version"`
+	Status  models.Status `json:"status"`
+}
+
+// Project brings the read model up to a decision of the workflow, and says
+// where it stands then. It is idempotent and order-free: the store compares
+// versions. It never gives up: nothing else would show the decision.
+func (a *Activities) Project(ctx context.Context, snap models.Snapshot) (Shown, error) {
+	row, err := a.records.Project(tenant.With(ctx, snap.AccountID), snap)
 	if err == nil {
-		return nil
+		return Shown{Version: row.Version, Status: row.Status}, nil
 	}
 	a.log.WarnContext(ctx, "a decision could not be projected", "account_id", snap.AccountID, "handoff_id", snap.HandoffID, "version", snap.Version(), "error", err)
-	return temporal.NewApplicationError(reasonOf(err), string(models.CodeOf(err))) // never final, whatever the code
+	return Shown{}, temporal.NewApplicationError(reasonOf(err), string(models.CodeOf(err))) // never final, whatever the code
 }
 
 // EffectInput names the step of a handoff that a side effect is for.

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/baton-handoff/baton/activities"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -21,8 +22,12 @@ type handoff struct {
 	// projected is the newest version that the projector knows to be in the
 	// read model.
 	projected int
-	effects   []*effectRun
-	claims    workflow.ReceiveChannel
+	// late is set when readers have long seen the handoff closed by decisions
+	// that are not this run's: an earlier run lived its whole life while the
+	// request that started this one stood still.
+	late    *activities.Shown
+	effects []*effectRun
+	claims  workflow.ReceiveChannel
 	// refusals are the last refused signals: they have no other answer.
 	refusals []string
 	shown    shown
@@ -53,6 +58,9 @@ func HandoffWorkflow(ctx workflow.Context, in HandoffInput) (HandoffResult, erro
 		return HandoffResult{}, err
 	}
 	last := h.snap.Last()
+	if h.late != nil {
+		last.Status, last.Version = h.late.Status, h.late.Version
+	}
 	return HandoffResult{HandoffID: in.HandoffID, Status: last.Status, Generation: last.Generation, Version: last.Version}, nil
 }
 
@@ -160,6 +168,6 @@ func (h *handoff) cancelByOperator(ctx workflow.Context) {
 // finished reports whether nothing is left to do. Signals that are still
 // unheard keep the workflow open, or the server would not let it close.
 func (h *handoff) finished(ctx workflow.Context) bool {
-	return h.snap.Last().Status.Closed() && h.projected == h.snap.Version() && h.effectsSettled() &&
-		h.claims.Len() == 0 && workflow.AllHandlersFinished(ctx)
+	over := h.late != nil || h.snap.Last().Status.Closed() && h.projected == h.snap.Version() && h.effectsSettled()
+	return over && h.claims.Len() == 0 && workflow.AllHandlersFinished(ctx)
 }

@@ -24,11 +24,16 @@ func (h *handoff) project(ctx workflow.Context) {
 			Summary:             fmt.Sprintf("show version %d to readers: %s", last.Version, last.Verb),
 		})
 		var a *activities.Activities
-		if err := workflow.ExecuteActivity(ctx, a.Project, h.snap).Get(ctx, nil); err != nil {
+		var shown activities.Shown // empty in the histories of older versions
+		if err := workflow.ExecuteActivity(ctx, a.Project, h.snap).Get(ctx, &shown); err != nil {
 			// Retried without limit, so this is an operator's doing. Try anew.
 			workflow.GetLogger(ctx).Error("projecting was ended from outside", "error", err)
 			_ = workflow.Sleep(ctx, 10*time.Second)
 			continue
+		}
+		if shown.Status.Closed() && shown.Version > h.snap.Version() {
+			h.late = &shown
+			return
 		}
 		h.projected = last.Version
 	}
