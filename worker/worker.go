@@ -73,6 +73,7 @@ func (w *Worker) build() []worker.Worker {
 		OnFatalError:                 o.OnFatal,
 	})
 	decisions.RegisterWorkflow(workflows.HandoffWorkflow)
+	decisions.RegisterWorkflow(workflows.EffectWorkflow)
 	decisions.RegisterWorkflow(workflows.MaintenanceWorkflow)
 	decisions.RegisterActivity(acts.Project)
 	decisions.RegisterActivity(acts.Maintain)

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/baton-handoff/baton/activities"
 	"github.com/baton-handoff/baton/models"
@@ -248,6 +249,38 @@ func TestProjectionIsRetriedUntilItWorks(t *testing.T) {
 	require.NoError(t, claimed.err, "a claim does not wait for the projection")
 	require.Equal(t, 1, p.projected[0].Version())
 	require.Equal(t, 4, p.projected[1].Version(), "what was decided meanwhile goes together")
+}
+
+// TestASideEffectOutlivesItsHandoff: the session can be handed off again soon,
+// and what is left to do is done all the same.
+func TestASideEffectOutlivesItsHandoff(t *testing.T) {
+	t.Parallel()
+	p := newPlay(t, models.IntentEscalate)
+	p.document = func(int) error { return errors.New("PostgreSQL is down") }
+	var handed EffectInput
+	p.RegisterWorkflowWithOptions(func(_ workflow.Context, in EffectInput) error {
+		handed = in
+		return nil
+	}, workflow.RegisterOptions{Name: "EffectWorkflow"})
+	p.at(time.Minute, act{verb: models.VerbCancel, who: sender})
+	p.run()
+	require.WithinDuration(t, testEpoch.Add(time.Minute+closingGrace), p.Now(), time.Second)
+	require.Equal(t, models.EffectDocumentation, handed.Kind)
+	require.Len(t, handed.Steps, 1)
+	require.Equal(t, models.VerbCreate, handed.Steps[0].Verb)
+	require.False(t, handed.Steps[0].Last)
+
+	later := newPlay(t, models.IntentEscalate)
+	later.document = func(attempt int) error {
+		if attempt < 8 {
+			return errors.New("PostgreSQL is down")
+		}
+		return nil
+	}
+	later.RegisterWorkflow(EffectWorkflow)
+	later.ExecuteWorkflow(EffectWorkflow, handed)
+	require.NoError(t, later.GetWorkflowError())
+	require.Equal(t, 8, later.attempts)
 }
 
 // details is what the Temporal UI shows as the current details now.

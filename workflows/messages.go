@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/baton-handoff/baton/activities"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -27,6 +28,19 @@ const QueryState = "state"
 // is a run of it, so Temporal itself allows one open handoff per session.
 func WorkflowID(account, session uuid.UUID) string {
 	return fmt.Sprintf("handoff/%s/%s", account, session)
+}
+
+// EffectWorkflowID is the id of the workflow that goes on with a side effect
+// of a handoff that has been closed.
+func EffectWorkflowID(account, handoff uuid.UUID, kind models.EffectKind) string {
+	return fmt.Sprintf("effect/%s/%s/%s", account, handoff, kind)
+}
+
+// EffectInput starts an [EffectWorkflow].
+type EffectInput struct {
+	Kind models.EffectKind `json:"kind"`
+	// Steps are what is left to do, in order.
+	Steps []activities.EffectInput `json:"steps"`
 }
 
 // HandoffInput starts a [HandoffWorkflow]. Like every message here it holds

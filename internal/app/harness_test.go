@@ -335,6 +335,16 @@ func (b *baton) sql(query string, args ...any) (n int) {
 	return n
 }
 
+// exec changes the database, past every door.
+func (b *baton) exec(statement string) {
+	b.t.Helper()
+	conn, err := pgx.Connect(b.t.Context(), b.databaseURL)
+	require.NoError(b.t, err)
+	defer func() { _ = conn.Close(context.WithoutCancel(b.t.Context())) }()
+	_, err = conn.Exec(b.t.Context(), statement)
+	require.NoError(b.t, err)
+}
+
 // eventually waits for something that needs nobody's help.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()

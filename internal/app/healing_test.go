@@ -191,3 +191,26 @@ func TestALateTwinOfAFinishedHandoffEndsByItself(t *testing.T) {
 	_, err = b.as(b.sam, base).HandOff(t.Context(), uuid.NewString(), h.SessionID, escalation())
 	require.NoError(t, err, "the session can be handed off again")
 }
+
+// TestASideEffectOutlivesItsHandoff: what is left to do for a closed handoff is
+// done when it can be, however long that takes, and meanwhile the session can
+// be handed off again.
+func TestASideEffectOutlivesItsHandoff(t *testing.T) {
+	t.Parallel()
+	b := newBaton(t)
+	b.worker()
+	base := b.api()
+	b.exec(`ALTER TABLE handoff_documentation ADD CONSTRAINT broken CHECK (markdown IS NULL) NOT VALID`)
+	h := b.handOff(base)
+	status, body := b.call(b.sam, http.MethodPost, handoffURL(base, h)+"/cancel", map[string]any{"note": "found it"})
+	require.Equal(t, http.StatusOK, status, "%v", body)
+	require.NoError(t, b.temporal.GetWorkflow(t.Context(), workflows.WorkflowID(h.AccountID, h.SessionID), "").Get(t.Context(), nil), "the handoff ends")
+	b.exec(`ALTER TABLE handoff_documentation DROP CONSTRAINT broken`)
+
+	effect := b.temporal.GetWorkflow(t.Context(), workflows.EffectWorkflowID(h.AccountID, h.ID, models.EffectDocumentation), "")
+	require.NoError(t, effect.Get(t.Context(), nil))
+	got, err := b.as(b.ana, base).Handoff(t.Context(), h.SessionID, h.ID)
+	require.NoError(t, err)
+	require.EqualValues(t, models.EffectDone, got.Documentation.State)
+	require.Contains(t, *got.Documentation.Plain, "Please look at the connector.")
+}

@@ -50,7 +50,11 @@ func TestRecordHistories(t *testing.T) {
 		})
 	}
 
+	const breakDocuments = `ALTER TABLE handoff_documentation ADD CONSTRAINT broken CHECK (markdown IS NULL) NOT VALID`
 	for name, story := range map[string]func(h *apiclient.Handoff){
+		"handed-over": func(h *apiclient.Handoff) { // its documentation outlives it
+			ask(b.sam, h, "cancel", map[string]any{})
+		},
 		"claimed-and-resolved": func(h *apiclient.Handoff) {
 			documented(h)
 			ask(b.ana, h, "claim", nil)
@@ -78,9 +82,15 @@ func TestRecordHistories(t *testing.T) {
 			require.NoError(t, b.temporal.CancelWorkflow(t.Context(), workflows.WorkflowID(h.AccountID, h.SessionID), ""))
 		},
 	} {
+		if name == "handed-over" {
+			b.exec(breakDocuments)
+		}
 		h := b.handOff(base)
 		story(h)
 		require.NoError(t, b.temporal.GetWorkflow(t.Context(), workflows.WorkflowID(h.AccountID, h.SessionID), "").Get(t.Context(), nil))
+		if name == "handed-over" {
+			b.exec(`ALTER TABLE handoff_documentation DROP CONSTRAINT broken`)
+		}
 		history := &historypb.History{Events: b.history(h)}
 		t.Logf("%s: %d events", name, len(history.GetEvents()))
 		if !*record {

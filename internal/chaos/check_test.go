@@ -160,6 +160,7 @@ func TestChecksCanFail(t *testing.T) {
 				}
 			}
 		}, "nothing-stuck"},
+		{"a side effect never ends", func(_ *testing.T, r *Record) { r.Truth.Outlived = []string{"effect/1"} }, "nothing-stuck"},
 		{"a side effect gives up", func(_ *testing.T, r *Record) {
 			r.Truth.Handoffs[0].Effects["documentation"] = "failed"
 		}, "documented"},

@@ -235,7 +235,7 @@ func (ix *index) toldOf(h *HandoffTruth) []Frame {
 
 // checkStuck looks for what will never go on.
 func checkStuck(ix *index) []Violation {
-	var found []Violation
+	found := ix.outlived()
 	for id, runs := range ix.runs {
 		h := ix.handoffs[id]
 		for _, run := range runs {
@@ -253,6 +253,15 @@ func checkStuck(ix *index) []Violation {
 				wrong("run %s has %s", run.ID, run.Status)
 			}
 		}
+	}
+	return found
+}
+
+// outlived are side effects of closed handoffs that have not come to an end.
+func (ix *index) outlived() []Violation {
+	var found []Violation
+	for _, id := range ix.Truth.Outlived {
+		found = append(found, Violation{What: "a side effect goes on and on: " + id})
 	}
 	return found
 }

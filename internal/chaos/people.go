@@ -379,7 +379,10 @@ func idOf(id *uuid.UUID) uuid.UUID {
 // call makes a request of one replica of the API.
 func (c *crowd) call(ctx context.Context, p Person, replica int, method, path, key string, body map[string]any) (int, []byte, error) {
 	var reader io.Reader
-	if body != nil {
+	if method != http.MethodGet {
+		if body == nil {
+			body = map[string]any{}
+		}
 		text, err := json.Marshal(body)
 		if err != nil {
 			return 0, nil, err
@@ -390,7 +393,8 @@ func (c *crowd) call(ctx context.Context, p Person, replica int, method, path, k
 	if err != nil {
 		return 0, nil, err
 	}
-	// Neither is Go's transport to repeat what may have been done already.
+	// Go's transport repeats a request with an Idempotency-Key by itself, and
+	// would hide the first outcome, unless the body cannot be read again.
 	req.GetBody = nil
 	req.Header.Set("Authorization", "Bearer "+p.token)
 	if body != nil {

@@ -23,6 +23,9 @@ type Truth struct {
 	// Feeds are the events of each account, in order.
 	Feeds []FeedTruth   `json:"feeds"`
 	Runs  []WorkflowRun `json:"runs"`
+	// Outlived are open workflows of side effects that their handoff did not
+	// wait for.
+	Outlived []string `json:"outlived,omitempty"`
 }
 
 // HandoffTruth is a handoff in PostgreSQL.
@@ -95,8 +98,22 @@ func (s *system) gather(ctx context.Context) (Truth, error) {
 	if t.Runs, err = s.gatherRuns(ctx); err != nil {
 		return t, fmt.Errorf("reading workflows: %w", err)
 	}
+	left, err := s.list(ctx, openEffects)
+	if err != nil {
+		return t, fmt.Errorf("reading workflows: %w", err)
+	}
+	for _, info := range left {
+		t.Outlived = append(t.Outlived, info.GetExecution().GetWorkflowId())
+	}
 	return t, nil
 }
+
+// Which workflows to list.
+const (
+	allHandoffs  = "WorkflowType = 'HandoffWorkflow'"
+	openHandoffs = allHandoffs + " AND ExecutionStatus = 'Running'"
+	openEffects  = "WorkflowType = 'EffectWorkflow' AND ExecutionStatus = 'Running'"
+)
 
 func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error) {
 	var all []HandoffTruth
@@ -183,13 +200,13 @@ func gatherFeeds(ctx context.Context, conn *pgx.Conn) ([]FeedTruth, error) {
 	return feeds, err
 }
 
-// listRuns are all runs of handoffs that Temporal knows of.
-func (s *system) listRuns(ctx context.Context, more string) ([]*workflow.WorkflowExecutionInfo, error) {
+// list asks Temporal for workflows.
+func (s *system) list(ctx context.Context, query string) ([]*workflow.WorkflowExecutionInfo, error) {
 	var runs []*workflow.WorkflowExecutionInfo
 	var next []byte
 	for {
 		page, err := s.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-			Query: "WorkflowType = 'HandoffWorkflow'" + more, NextPageToken: next,
+			Query: query, NextPageToken: next,
 		})
 		if err != nil {
 			return nil, err
@@ -202,7 +219,7 @@ func (s *system) listRuns(ctx context.Context, more string) ([]*workflow.Workflo
 }
 
 func (s *system) gatherRuns(ctx context.Context) ([]WorkflowRun, error) {
-	infos, err := s.listRuns(ctx, "")
+	infos, err := s.list(ctx, allHandoffs)
 	if err != nil {
 		return nil, err
 	}
@@ -290,12 +307,15 @@ func (s *system) settled(ctx context.Context, readers []*reader) error {
 	if err := conn.QueryRow(ctx, `SELECT count(*) FROM handoffs WHERE status IN ('queued', 'claimed')`).Scan(&open); err != nil {
 		return err
 	}
-	running, err := s.listRuns(ctx, " AND ExecutionStatus = 'Running'")
+	running, err := s.list(ctx, openHandoffs)
 	if err != nil {
 		return err
 	}
 	if len(running) != open {
 		return fmt.Errorf("%d handoffs are open, and %d workflows run", open, len(running))
+	}
+	if outlived, err := s.list(ctx, openEffects); err != nil || len(outlived) > 0 {
+		return errors.Join(err, fmt.Errorf("%d side effects of closed handoffs go on", len(outlived)))
 	}
 	for _, info := range running {
 		desc, err := s.client.DescribeWorkflowExecution(ctx, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId())
