@@ -50,8 +50,13 @@ fmt: bin/golangci-lint ## format the code
 	bin/golangci-lint fmt
 
 .PHONY: bench
-bench: bin/temporal ## run the benchmarks
-	go run ./cmd/baton devstack -- go test -run '^$$' -bench . -benchmem $(PKGS)
+bench: build bin/temporal bin/temporal-server bin/temporal-sql-tool ## measure Baton against its floors (ARGS='--temporal sqlite --only claim')
+	@tools/progress "building bin/bench" go build -ldflags '$(LDFLAGS)' -o bin/bench ./cmd/bench
+	@bin/bench $(ARGS)
+
+.PHONY: microbench
+microbench: ## run the Go benchmarks of single functions
+	go test -run '^$$' -bench . -benchmem $(PKGS)
 
 .PHONY: chaos
 chaos: bin/temporal build bin/baton-old ## break a whole Baton and check its promises (ARGS=… for flags, --help lists them)
@@ -91,3 +96,13 @@ bin/temporal: tools/temporal/go.mod
 	@mkdir -p bin
 	@tools/progress "building bin/temporal, the Temporal dev server (minutes, once)" \
 		go -C tools/temporal build -o ../../bin/temporal github.com/temporalio/cli/cmd/temporal
+
+bin/temporal-server: tools/temporal/go.mod
+	@mkdir -p bin
+	@tools/progress "building bin/temporal-server, Temporal for PostgreSQL (minutes, once)" \
+		go -C tools/temporal build -o ../../bin/temporal-server go.temporal.io/server/cmd/server
+
+bin/temporal-sql-tool: tools/temporal/go.mod
+	@mkdir -p bin
+	@tools/progress "building bin/temporal-sql-tool" \
+		go -C tools/temporal build -o ../../bin/temporal-sql-tool go.temporal.io/server/cmd/tools/sql

@@ -35,6 +35,12 @@ type Options struct {
 	// two seconds. It is never called by two goroutines at once; nil discards.
 	Logf func(format string, args ...any)
 
+	// TemporalOnPostgres runs Temporal's own server, with its data in the
+	// PostgreSQL of the stack as in production, instead of the dev server. It
+	// has no UI and no SearchAttributes, and needs the programs that
+	// `make bin/temporal-server bin/temporal-sql-tool` builds.
+	TemporalOnPostgres bool
+
 	// SkipPostgres and SkipTemporal leave a part out.
 	SkipPostgres, SkipTemporal bool
 }

@@ -211,6 +211,19 @@ func createDatabase(ctx context.Context, adminURL string) error {
 	return nil
 }
 
+// databaseExists reports whether the server of a URL has a database.
+func databaseExists(ctx context.Context, server *url.URL, name string) (there bool, err error) {
+	conn, err := pgx.Connect(ctx, server.String())
+	if err != nil {
+		return false, fmt.Errorf("look for the database %s: %w", name, err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, name).Scan(&there); err != nil {
+		return false, fmt.Errorf("look for the database %s: %w", name, err)
+	}
+	return there, nil
+}
+
 // postgresErrorPasses reports whether a failed start is worth another try: the
 // port was taken after it was chosen, or the children of a killed server have
 // not ended yet.

@@ -57,10 +57,14 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	if !o.SkipPostgres {
 		parts.Go(func() error { return s.startPostgres(partsCtx, o) })
 	}
-	if !o.SkipTemporal {
+	if !o.SkipTemporal && !o.TemporalOnPostgres {
 		parts.Go(func() error { return s.startTemporal(partsCtx, o) })
 	}
-	if err := parts.Wait(); err != nil {
+	err = parts.Wait()
+	if err == nil && !o.SkipTemporal && o.TemporalOnPostgres {
+		err = s.startTemporalOnPostgres(ctx, o)
+	}
+	if err != nil {
 		// ctx may be the reason, and what runs must be stopped all the same.
 		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*stopWithin)
 		defer cancel()
