@@ -1,0 +1,134 @@
+package bench
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/baton-handoff/baton/internal/app"
+)
+
+// calm is how long the machine gets, after everything has settled, to finish
+// what nobody can ask about, such as Temporal's writes to its visibility store.
+const calm = 10 * time.Millisecond
+
+// world is what most scenarios measure: an API replica and a worker of Baton,
+// and beside them the bare SDK.
+type world struct {
+	*installation
+	base string
+	bare bare
+}
+
+func (b *bench) world(ctx context.Context) (*world, func(), error) {
+	base, stop, err := b.installed.start(ctx, app.Options{API: true, Worker: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	bare, err := b.installed.startBare(ctx)
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	w := &world{b.installed, base, bare}
+	leave := func() { bare.stop(); stop() }
+	if err := w.warmUp(ctx); err != nil {
+		leave()
+		return nil, nil, err
+	}
+	return w, leave, nil
+}
+
+// warmUp opens connections, prepares statements and lets pollers find their
+// number.
+func (w *world) warmUp(ctx context.Context) error {
+	const n = 10
+	handoffs, err := w.handoffs(ctx, w.base, n)
+	if err != nil {
+		return err
+	}
+	bare, err := w.bare.workflows(ctx, w.installation, n)
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		if _, err := w.bare.update(ctx, bare[i]); err != nil {
+			return err
+		}
+		if _, err := w.claim(ctx, handoffs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claim claims a handoff over REST, and waits, beyond the time that it
+// returns, until the claim has left nothing under way.
+func (w *world) claim(ctx context.Context, h handoff) (time.Duration, error) {
+	_, took, err := w.seniors[0].expect(ctx, http.StatusOK, http.MethodPost, h.url(w.base)+"/claim", "{}")
+	if err != nil {
+		return 0, err
+	}
+	if err := w.settled(ctx, h.workflow()); err != nil {
+		return 0, err
+	}
+	return took, pause(ctx, calm)
+}
+
+// measureClaims compares the claim that wins, over REST and down to the row
+// that readers see, with the Update that it cannot do without.
+func measureClaims(ctx context.Context, b *bench) ([]Row, error) {
+	w, leave, err := b.world(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	rounds := make([]round, b.Sizes.Rounds)
+	for i := range rounds {
+		handoffs, err := w.handoffs(ctx, w.base, b.Sizes.Claims)
+		if err != nil {
+			return nil, err
+		}
+		bare, err := w.bare.workflows(ctx, w.installation, b.Sizes.Claims)
+		if err != nil {
+			return nil, err
+		}
+		for j := range handoffs {
+			err := alternate(j,
+				func() error {
+					took, err := w.claim(ctx, handoffs[j])
+					rounds[i].baton = append(rounds[i].baton, milliseconds(took))
+					return err
+				},
+				func() error {
+					took, err := w.bare.update(ctx, bare[j])
+					rounds[i].floor = append(rounds[i].floor, milliseconds(took))
+					if err == nil {
+						err = pause(ctx, calm)
+					}
+					return err
+				})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	const how = "uncontended claims over REST of fresh handoffs whose side effects have settled ÷ SDK Updates (wait for completed) with a no-op validator and handler on fresh, settled workflows; one at a time, alternating"
+	return []Row{
+		ratioRow("winning claim ÷ bare Update, p50", "ms", rounds, 0.5, 1.25, how),
+		ratioRow("winning claim ÷ bare Update, p99", "ms", rounds, 0.99, 1.25, how),
+		{What: "what Baton adds to a bare Update, p50", Unit: "ms", Baton: differences(rounds), How: "the difference of the medians of the row above"},
+	}, nil
+}
+
+// alternate calls both, and who is first alternates with n.
+func alternate(n int, baton, floor func() error) error {
+	first, second := floor, baton
+	if n%2 == 1 {
+		first, second = baton, floor
+	}
+	if err := first(); err != nil {
+		return err
+	}
+	return second()
+}
