@@ -109,6 +109,13 @@ func serve(address string) error {
 				return answer{}, err
 			}
 			return answer{}, pprof.StartCPUProfile(file)
+		case "heap":
+			file, err := os.Create(o.File)
+			if err != nil {
+				return answer{}, err
+			}
+			runtime.GC()
+			return answer{}, errors.Join(pprof.WriteHeapProfile(file), file.Close())
 		case "profiled":
 			pprof.StopCPUProfile()
 			return answer{}, nil

@@ -126,7 +126,7 @@ func (in *installation) watch(ctx context.Context, base string) (arrivals, func(
 	}
 	req.Header.Set("Authorization", "Bearer "+in.seniors[0].token)
 	client := &http.Client{Transport: &http.Transport{}}
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:bodyclose // whoever reads it closes it, below
 	if err != nil {
 		cancel()
 		return nil, nil, err

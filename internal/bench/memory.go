@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -30,6 +31,12 @@ func measureMemory(ctx context.Context, b *bench) ([]Row, error) {
 				resident[i].floor, live[i].floor, goroutines[i].floor = m.resident, m.live, m.goroutines
 				return err
 			})
+		if err == nil && b.Profile != "" {
+			for _, s := range []*side{baton, floor} {
+				_, profileErr := s.server.ask(order{Do: "heap", File: b.profile("memory-"+s.name) + ".heap"})
+				err = errors.Join(err, profileErr)
+			}
+		}
 		stop()
 		if err != nil {
 			return nil, err

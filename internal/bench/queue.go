@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -29,7 +31,7 @@ func measureQueue(ctx context.Context, b *bench) ([]Row, error) {
 		target      float64
 	}{
 		{"first page", "", 1.5},
-		{"first page, newest first", "?sort=newest", 0},
+		{"first page, newest first", "?sort=-created_at", 0},
 		{"first page, mine", "?mine=true", 0},
 		{"first page, one priority", "?priority=critical", 0},
 		{"search that many match", "?q=outlook", 0},
@@ -110,24 +112,27 @@ func (in *installation) fill(ctx context.Context, open, closed int) error {
 	const id = `('01990000-' || lpad(to_hex(%d + n / 65536), 4, '0') || '-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid`
 	session, handoff := fmt.Sprintf(id, 0), fmt.Sprintf(id, 4096)
 	at := fmt.Sprintf(`now() - (%d - n) * interval '1 second'`, open+closed)
+	values := strings.NewReplacer(
+		":account", "'"+in.account.String()+"'::uuid", ":sam", "'"+in.sam.ID.String()+"'::uuid", ":ana", "'"+in.seniors[1].ID.String()+"'::uuid",
+		":total", strconv.Itoa(open+closed), ":closed", strconv.Itoa(closed))
 	for _, statement := range []string{
 		`INSERT INTO ai_sessions (account_id, id, owner_id, title, client_name, problem, psa_ticket, status, created_at, updated_at)
-			SELECT $1, ` + session + `, $2, (ARRAY['Outlook does not sync', 'VPN drops every hour', 'Printer offline', 'Teams has no sound'])[1 + n % 4],
-				'Client ' || n % 200, 'Since Monday it does not work. Restarted, updated, asked.', 'T20261104.' || lpad(n::text, 7, '0'),
-				CASE WHEN n > $4 THEN 'escalated' ELSE 'resolved' END, ` + at + `, ` + at + `
-			FROM generate_series(1, $3::int) n`,
+			SELECT :account, ` + session + `, :sam, (ARRAY['Outlook does not sync', 'VPN drops every hour', 'Printer offline', 'Teams has no sound'])[1 + (n / 4) % 4],
+				'Client ' || n % 200, 'Since Monday it does not work. Restarted, updated, asked.', 'T20261104.' || lpad((:total - n)::text, 7, '0'),
+				CASE WHEN n > :closed THEN 'escalated' ELSE 'resolved' END, ` + at + `, ` + at + `
+			FROM generate_series(1, :total) n`,
 		`INSERT INTO handoffs (account_id, id, session_id, intent, priority, status, generation, version, engineer_notes, target_user_id,
 				handed_off_by, claimed_by, claimed_at, resolved_at, request_hash, created_at, updated_at)
-			SELECT $1, ` + handoff + `, ` + session + `, 'escalate', 1 + n % 4, CASE WHEN n > $4 THEN 'queued' ELSE 'resolved' END, 1,
-				CASE WHEN n > $4 THEN 1 ELSE 3 END, 'Profile rebuilt twice, add-ins off, the connector still fails.',
-				CASE WHEN n % 10 = 0 THEN $5::uuid END, $2, CASE WHEN n <= $4 THEN $5::uuid END,
-				CASE WHEN n <= $4 THEN ` + at + ` END, CASE WHEN n <= $4 THEN ` + at + ` END, '\x00', ` + at + `, ` + at + `
-			FROM generate_series(1, $3::int) n`,
+			SELECT :account, ` + handoff + `, ` + session + `, 'escalate', 1 + n % 4, CASE WHEN n > :closed THEN 'queued' ELSE 'resolved' END, 1,
+				CASE WHEN n > :closed THEN 1 ELSE 3 END, 'Profile rebuilt twice, add-ins off, the connector still fails.',
+				CASE WHEN n % 11 = 0 THEN :ana END, :sam, CASE WHEN n <= :closed THEN :ana END,
+				CASE WHEN n <= :closed THEN ` + at + ` END, CASE WHEN n <= :closed THEN ` + at + ` END, '\x00', ` + at + `, ` + at + `
+			FROM generate_series(1, :total) n`,
 		`INSERT INTO handoff_effects (account_id, handoff_id, kind, state, attempts, updated_at)
-			SELECT $1, ` + handoff + `, 'documentation', 'done', 1, now()
-			FROM generate_series(1, $3::int) n WHERE $2::uuid IS NOT NULL AND $4::int >= 0 AND $5::uuid IS NOT NULL`,
+			SELECT :account, ` + handoff + `, 'documentation', 'done', 1, now()
+			FROM generate_series(1, :total) n`,
 	} {
-		if _, err := conn.Exec(ctx, statement, in.account, in.sam.ID, open+closed, closed, in.seniors[1].ID); err != nil {
+		if _, err := conn.Exec(ctx, values.Replace(statement)); err != nil {
 			return fmt.Errorf("filling the queue: %w", err)
 		}
 	}
