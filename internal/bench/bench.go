@@ -79,6 +79,7 @@ type scenario struct {
 func scenarios() []scenario {
 	return []scenario{
 		{"claim", "a claim that wins", measureClaims},
+		{"anatomy", "where the time of a claim goes", measureAnatomy},
 		{"losing", "a claim that loses", measureLosing},
 		{"race", "many who want the same handoff", measureRaces},
 		{"live", "from a create to a frame of another replica", measureLive},

@@ -42,7 +42,7 @@ func measureFanOut(ctx context.Context, b *bench) ([]Row, error) {
 }
 
 func (b *bench) fanOut(ctx context.Context, streams int, conn *pgx.Conn, frame []byte) ([]round, error) {
-	baton, floor, stop, err := b.installed.startSides(ctx)
+	baton, floor, stop, err := b.installed.startSides(ctx, false)
 	if err != nil {
 		return nil, err
 	}

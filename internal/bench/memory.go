@@ -14,21 +14,22 @@ func measureMemory(ctx context.Context, b *bench) ([]Row, error) {
 	}
 	resident := make([]round, b.Sizes.Rounds)
 	live := make([]round, b.Sizes.Rounds)
+	stacks := make([]round, b.Sizes.Rounds)
 	goroutines := make([]round, b.Sizes.Rounds)
 	for i := range resident {
-		baton, floor, stop, err := b.installed.startSides(ctx)
+		baton, floor, stop, err := b.installed.startSides(ctx, b.Profile != "")
 		if err != nil {
 			return nil, err
 		}
 		err = alternate(i,
 			func() error {
 				m, err := perStream(baton, b.Sizes.IdleStreams)
-				resident[i].baton, live[i].baton, goroutines[i].baton = m.resident, m.live, m.goroutines
+				resident[i].baton, live[i].baton, stacks[i].baton, goroutines[i].baton = m.resident, m.live, m.stacks, m.goroutines
 				return err
 			},
 			func() error {
 				m, err := perStream(floor, b.Sizes.IdleStreams)
-				resident[i].floor, live[i].floor, goroutines[i].floor = m.resident, m.live, m.goroutines
+				resident[i].floor, live[i].floor, stacks[i].floor, goroutines[i].floor = m.resident, m.live, m.stacks, m.goroutines
 				return err
 			})
 		if err == nil && b.Profile != "" {
@@ -46,11 +47,12 @@ func measureMemory(ctx context.Context, b *bench) ([]Row, error) {
 	return []Row{
 		ratioRow("resident memory of an idle stream ÷ bare net/http", "kB", resident, 0.5, 1.1, how),
 		ratioRow("heap and stacks of an idle stream ÷ bare net/http", "kB", live, 0.5, 1.1, how),
+		ratioRow("of it, stacks ÷ bare net/http", "kB", stacks, 0.5, 0, how),
 		ratioRow("goroutines of an idle stream ÷ bare net/http", "", goroutines, 0.5, 0, how),
 	}, nil
 }
 
-type perOne struct{ resident, live, goroutines []float64 }
+type perOne struct{ resident, live, stacks, goroutines []float64 }
 
 func perStream(s *side, streams int) (perOne, error) {
 	const warm = 100 // what a server needs once is not a stream's
@@ -75,6 +77,7 @@ func perStream(s *side, streams int) (perOne, error) {
 	return perOne{
 		resident:   each(after.Resident-before.Resident, kB),
 		live:       each(after.Heap+after.Stacks-before.Heap-before.Stacks, kB),
+		stacks:     each(after.Stacks-before.Stacks, kB),
 		goroutines: each(after.Goroutines-before.Goroutines, 1),
 	}, nil
 }

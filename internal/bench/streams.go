@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,9 +26,7 @@ const streamPath = "/api/v1/ai-sessions/escalations/stream"
 // serveAPI is an API replica as `baton api` is one, in a process of its own.
 func serveAPI(ctx context.Context) error {
 	temporal := client.Options{HostPort: os.Getenv("TEMPORAL_ADDRESS")}
-	environ := slices.DeleteFunc(os.Environ(), func(e string) bool {
-		return len(e) >= len(envRole) && e[:len(envRole)] == envRole
-	})
+	environ := slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, "BATON_BENCH_") })
 	a, err := startApp(ctx, environ, temporal, app.Options{API: true})
 	if err != nil {
 		return err
@@ -274,13 +273,18 @@ func startSide(ctx context.Context, name, role, token string, environ ...string)
 	return s, nil
 }
 
-// startSides starts an API replica of Baton and the bare server.
-func (in *installation) startSides(ctx context.Context) (baton, floor *side, stop func(), err error) {
+// startSides starts an API replica of Baton and the bare server, both so that
+// their heap can be looked at closely, or not.
+func (in *installation) startSides(ctx context.Context, heapProfile bool) (baton, floor *side, stop func(), err error) {
 	token := in.seniors[0].token
-	if baton, err = startSide(ctx, "baton", roleAPI, token, append(in.environ(), "TEMPORAL_ADDRESS="+in.servers.TemporalAddress)...); err != nil {
+	var environ []string
+	if heapProfile {
+		environ = []string{envHeapProfile + "=1"}
+	}
+	if baton, err = startSide(ctx, "baton", roleAPI, token, slices.Concat(environ, in.environ(), []string{"TEMPORAL_ADDRESS=" + in.servers.TemporalAddress})...); err != nil {
 		return nil, nil, nil, err
 	}
-	if floor, err = startSide(ctx, "bare", roleBare, token); err != nil {
+	if floor, err = startSide(ctx, "bare", roleBare, token, environ...); err != nil {
 		baton.stop()
 		return nil, nil, nil, err
 	}
