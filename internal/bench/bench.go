@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/sys/unix"
 )
 
@@ -166,8 +167,8 @@ func gist(rows []Row) string {
 	return ": " + strings.Join(parts, ", ")
 }
 
-// profiled runs a scenario, with a CPU profile of this process where one is
-// wanted.
+// profiled runs a scenario, with a CPU profile of this process and a list of
+// the SQL that Baton sent, where they are wanted.
 func (b *bench) profiled(ctx context.Context, s scenario) (rows []Row, err error) {
 	if b.Profile == "" {
 		return s.run(ctx, b)
@@ -175,23 +176,40 @@ func (b *bench) profiled(ctx context.Context, s scenario) (rows []Row, err error
 	if err := os.MkdirAll(b.Profile, 0o755); err != nil {
 		return nil, err
 	}
-	file, err := os.Create(b.profile(s.name))
+	conn, err := pgx.Connect(ctx, b.installed.databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	counter, err := countedStatements(ctx, conn)
+	if err == nil {
+		err = counter.reset(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Create(b.profile(s.name) + ".cpu")
 	if err != nil {
 		return nil, err
 	}
 	if err := pprof.StartCPUProfile(file); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	defer func() {
-		pprof.StopCPUProfile()
-		err = errors.Join(err, file.Close())
-	}()
-	return s.run(ctx, b)
+	rows, err = s.run(ctx, b)
+	pprof.StopCPUProfile()
+	if err = errors.Join(err, file.Close()); err != nil {
+		return rows, err
+	}
+	sent, err := counter.count(ctx, 1)
+	if err != nil {
+		return rows, err
+	}
+	return rows, os.WriteFile(b.profile(s.name)+".sql.txt", []byte(sent.list), 0o644)
 }
 
 // profile is where a profile goes.
 func (b *bench) profile(name string) string {
-	return filepath.Join(b.Profile, b.Servers.Backend+"-"+name+".cpu")
+	return filepath.Join(b.Profile, b.Servers.Backend+"-"+name)
 }
 
 // raiseFileLimit lets this process and its children open as many files as the

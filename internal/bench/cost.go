@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -82,7 +81,7 @@ func measureCost(ctx context.Context, b *bench) ([]Row, error) {
 			return nil, err
 		}
 		if b.Profile != "" {
-			if err := os.WriteFile(filepath.Join(b.Profile, b.Servers.Backend+"-sql-"+phase.name+".txt"), []byte(count.list), 0o644); err != nil {
+			if err := os.WriteFile(b.profile(phase.name)+".sql.txt", []byte(count.list), 0o644); err != nil {
 				return nil, err
 			}
 		}
@@ -198,8 +197,7 @@ func (s statements) reset(ctx context.Context) error {
 	return nil
 }
 
-// count is what n operations took since the reset, each. The list has what is
-// sent at least once in ten operations; the rest is not theirs.
+// count is what n operations took since the reset, each.
 func (s statements) count(ctx context.Context, n int) (c counted, err error) {
 	if s.absent {
 		return c, nil

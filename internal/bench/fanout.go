@@ -54,7 +54,7 @@ func (b *bench) fanOut(ctx context.Context, streams int, conn *pgx.Conn, frame [
 		if b.Profile == "" {
 			continue
 		}
-		if _, err := s.server.ask(order{Do: "profile", File: b.profile(fmt.Sprintf("fanout-%d-%s", streams, s.name))}); err != nil {
+		if _, err := s.server.ask(order{Do: "profile", File: b.profile(fmt.Sprintf("fanout-%d-%s", streams, s.name)) + ".cpu"}); err != nil {
 			return nil, err
 		}
 		defer func() { _, _ = s.server.ask(order{Do: "profiled"}) }()
