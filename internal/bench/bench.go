@@ -34,20 +34,20 @@ type Options struct {
 // Sizes says how much of everything. All counts are per round, except where
 // they say otherwise.
 type Sizes struct {
-	Rounds                 int
-	Claims, Losing, Races  int
-	Clients                int // who race for one handoff
-	Creates                int
-	Streams                []int // of one replica
-	Events                 int   // to the smallest number of streams; fewer to more
-	IdleStreams            int
-	SmallQueue, OpenQueue  int // handoffs, once
-	ClosedQueue            int
-	Pages                  int
-	Handoffs               int // whose cost is counted, once
-	Starts                 int // of `baton up`, after the first, once
-	Workers                []int
-	ThroughputPerWorkerRun int // handoffs, once for each number of workers
+	Rounds                int
+	Claims, Losing, Races int
+	Clients               int // who race for one handoff
+	Creates               int
+	Streams               []int // of one replica
+	Events                int   // to the smallest number of streams; fewer to more
+	IdleStreams           int
+	SmallQueue, OpenQueue int // handoffs, once
+	ClosedQueue           int
+	Pages                 int
+	Handoffs              int // whose cost is counted, once
+	Starts                int // of `baton up`, after the first, once
+	Workers               []int
+	Batch                 int // handoffs at once, for each number of workers
 }
 
 // Full takes about six minutes on two cores.
@@ -56,7 +56,7 @@ func Full() Sizes {
 		Rounds: 5, Claims: 100, Losing: 400, Races: 8, Clients: 50, Creates: 40,
 		Streams: []int{1_000, 10_000}, Events: 40, IdleStreams: 5_000,
 		SmallQueue: 1_000, OpenQueue: 100_000, ClosedQueue: 1_000_000, Pages: 40,
-		Handoffs: 60, Starts: 3, Workers: []int{1, 2, 4}, ThroughputPerWorkerRun: 200,
+		Handoffs: 60, Starts: 3, Workers: []int{1, 2, 4}, Batch: 48,
 	}
 }
 
@@ -66,7 +66,7 @@ func Short() Sizes {
 		Rounds: 3, Claims: 25, Losing: 100, Races: 3, Clients: 50, Creates: 10,
 		Streams: []int{1_000}, Events: 10, IdleStreams: 1_000,
 		SmallQueue: 1_000, OpenQueue: 20_000, ClosedQueue: 100_000, Pages: 10,
-		Handoffs: 10, Starts: 1, Workers: []int{1, 2}, ThroughputPerWorkerRun: 60,
+		Handoffs: 10, Starts: 1, Workers: []int{1, 2}, Batch: 32,
 	}
 }
 

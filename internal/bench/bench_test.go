@@ -117,7 +117,7 @@ func TestInstrument(t *testing.T) {
 		Servers: Servers{Backend: SQLite, DatabaseURL: testenv.Postgres(t), TemporalAddress: address, Namespace: namespace},
 		Sizes: Sizes{
 			Rounds: 2, Claims: 2, Losing: 2, Races: 1, Clients: 10, Creates: 2, Streams: []int{20}, Events: 2, IdleStreams: 20,
-			SmallQueue: 50, OpenQueue: 200, ClosedQueue: 500, Pages: 2, Handoffs: 2, Workers: []int{2}, ThroughputPerWorkerRun: 4,
+			SmallQueue: 50, OpenQueue: 200, ClosedQueue: 500, Pages: 2, Handoffs: 2, Workers: []int{2}, Batch: 4,
 		},
 		Profile: t.TempDir(),
 		Logf:    t.Logf,

@@ -6,9 +6,8 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/baton-handoff/baton/internal/app"
 )
@@ -44,71 +43,69 @@ func (b *bench) throughput(ctx context.Context, workers int) ([]Row, error) {
 		}
 		defer stop()
 	}
-	n := b.Sizes.ThroughputPerWorkerRun
-	sessions := make([]uuid.UUID, n)
-	if err := each(ctx, n, func(ctx context.Context, i int) (err error) {
+	creates, claims := make([]round, b.Sizes.Rounds), make([]round, b.Sizes.Rounds)
+	for i := range b.Sizes.Rounds {
+		if err := w.many(ctx, b.Sizes.Batch, &creates[i], &claims[i]); err != nil {
+			return nil, err
+		}
+	}
+	how := fmt.Sprintf("%d of them at once in each round; the bare worker is one, whatever their number. Here more is better", b.Sizes.Batch)
+	with := fmt.Sprintf(", %d clients, workers: %d", inParallel, workers)
+	return []Row{
+		ratioRow("creates a second ÷ bare starts"+with, "/s", creates, 0.5, 0, how),
+		ratioRow("claims a second ÷ bare Updates"+with, "/s", claims, 0.5, 0, how),
+	}, nil
+}
+
+// many creates n handoffs and claims them, and does the same to bare workflows.
+func (w *world) many(ctx context.Context, n int, creates, claims *round) error {
+	sessions, handoffs, bare := make([]uuid.UUID, n), make([]handoff, n), make([]string, n)
+	err := each(ctx, n, func(ctx context.Context, i int) (err error) {
 		sessions[i], err = w.session(ctx, w.base)
 		return err
-	}); err != nil {
-		return nil, err
-	}
-	handoffs, bare := make([]handoff, n), make([]string, n)
-	creates, err := rate(ctx, n, func(ctx context.Context, i int) (err error) {
-		handoffs[i], _, err = w.handOff(ctx, w.base, sessions[i])
-		return err
 	})
 	if err != nil {
-		return nil, err
-	}
-	for _, h := range handoffs {
-		if err := w.settled(ctx, h.workflow()); err != nil {
-			return nil, err
-		}
-	}
-	starts, err := rate(ctx, n, func(ctx context.Context, i int) (err error) {
-		bare[i], _, err = w.bare.begin(ctx)
 		return err
-	})
-	if err != nil {
-		return nil, err
 	}
-	for _, id := range bare {
-		if err := w.settled(ctx, id); err != nil {
-			return nil, err
+	settleHandoffs := func() error {
+		return each(ctx, n, func(ctx context.Context, i int) error { return w.settled(ctx, handoffs[i].workflow()) })
+	}
+	settleBare := func() error {
+		return each(ctx, n, func(ctx context.Context, i int) error { return w.settled(ctx, bare[i]) })
+	}
+	for _, step := range []struct {
+		rates  *[]float64
+		do     func(ctx context.Context, i int) error
+		settle func() error
+	}{
+		{&creates.baton, func(ctx context.Context, i int) (err error) {
+			handoffs[i], _, err = w.handOff(ctx, w.base, sessions[i])
+			return err
+		}, settleHandoffs},
+		{&creates.floor, func(ctx context.Context, i int) (err error) {
+			bare[i], _, err = w.bare.begin(ctx)
+			return err
+		}, settleBare},
+		{&claims.floor, func(ctx context.Context, i int) error {
+			_, err := w.bare.update(ctx, bare[i])
+			return err
+		}, settleBare},
+		{&claims.baton, func(ctx context.Context, i int) error {
+			senior := w.seniors[i%len(w.seniors)]
+			_, _, err := senior.expect(ctx, http.StatusOK, http.MethodPost, handoffs[i].url(w.base)+"/claim", "{}")
+			return err
+		}, settleHandoffs},
+	} {
+		perSecond, err := rate(ctx, n, step.do)
+		if err == nil {
+			err = step.settle()
 		}
-	}
-	updates, err := rate(ctx, n, func(ctx context.Context, i int) error {
-		_, err := w.bare.update(ctx, bare[i])
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	claims, err := rate(ctx, n, func(ctx context.Context, i int) error {
-		senior := w.seniors[i%len(w.seniors)]
-		_, _, err := senior.expect(ctx, http.StatusOK, http.MethodPost, handoffs[i].url(w.base)+"/claim", "{}")
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, h := range handoffs {
-		if err := w.settled(ctx, h.workflow()); err != nil {
-			return nil, err
+		if err != nil {
+			return err
 		}
+		*step.rates = append(*step.rates, perSecond)
 	}
-	row := func(what string, baton, floor float64) Row {
-		ratio := baton / floor
-		return Row{
-			What: fmt.Sprintf("%s, %d clients, %d workers", what, inParallel, workers), Unit: "/s",
-			Baton: Spread{baton, baton, baton}, Floor: &Spread{floor, floor, floor}, Ratio: &Spread{ratio, ratio, ratio},
-			How: fmt.Sprintf("%d of them, one run; here more is better. The bare worker is one, whatever their number", n),
-		}
-	}
-	return []Row{
-		row("creates a second ÷ bare starts", creates, starts),
-		row("claims a second ÷ bare Updates", claims, updates),
-	}, nil
+	return nil
 }
 
 // rate says how many of n calls there were a second.
