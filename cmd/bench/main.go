@@ -47,7 +47,7 @@ func main() {
 		exit(err)
 	}
 	var c cli
-	kong.Parse(&c, kong.Name("bench"), kong.Description("Measures Baton against its floors.\n\n"+c.Help()), kong.UsageOnError())
+	kong.Parse(&c, kong.Name("bench"), kong.Description("Measures Baton against its floors."), kong.UsageOnError())
 	exit(c.run(ctx))
 }
 
