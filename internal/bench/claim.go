@@ -36,7 +36,7 @@ func (b *bench) world(ctx context.Context) (*world, func(), error) {
 	}
 	w := &world{b.installed, base, bare}
 	leave := func() { bare.stop(); stop() }
-	if err := w.warmUp(ctx); err != nil {
+	if err := w.warmUp(ctx, min(b.Sizes.Claims, 10)); err != nil {
 		leave()
 		return nil, nil, err
 	}
@@ -45,8 +45,7 @@ func (b *bench) world(ctx context.Context) (*world, func(), error) {
 
 // warmUp opens connections, prepares statements and lets pollers find their
 // number.
-func (w *world) warmUp(ctx context.Context) error {
-	const n = 10
+func (w *world) warmUp(ctx context.Context, n int) error {
 	handoffs, err := w.handoffs(ctx, w.base, n)
 	if err != nil {
 		return err
