@@ -16,22 +16,17 @@ import (
 // watched notes how long the engine waits for its records.
 type watched struct {
 	engine.Records
-	head, project, answer *float64
+	head, project *float64
 }
 
-func (w watched) HandoffHead(ctx context.Context, session, id uuid.UUID) (models.HandoffView, error) {
+func (w watched) HandoffHead(ctx context.Context, session, id uuid.UUID, requestID string) (models.HandoffView, bool, error) {
 	defer since(time.Now(), w.head)
-	return w.Records.HandoffHead(ctx, session, id)
+	return w.Records.HandoffHead(ctx, session, id, requestID)
 }
 
-func (w watched) Project(ctx context.Context, snap models.Snapshot) error {
+func (w watched) Project(ctx context.Context, snap models.Snapshot) (models.HandoffView, error) {
 	defer since(time.Now(), w.project)
 	return w.Records.Project(ctx, snap)
-}
-
-func (w watched) Handoff(ctx context.Context, session, id uuid.UUID) (models.HandoffView, error) {
-	defer since(time.Now(), w.answer)
-	return w.Records.Handoff(ctx, session, id)
 }
 
 func since(began time.Time, sum *float64) { *sum += milliseconds(time.Since(began)) }
@@ -54,8 +49,8 @@ func measureAnatomy(ctx context.Context, b *bench) ([]Row, error) {
 		return nil, err
 	}
 	defer db.Close()
-	var head, project, answer float64
-	e := engine.New(temporal, watched{db, &head, &project, &answer}, slog.New(slog.DiscardHandler), 0)
+	var head, project float64
+	e := engine.New(temporal, watched{db, &head, &project}, slog.New(slog.DiscardHandler), 0)
 	by := models.Principal{UserID: w.seniors[0].ID, AccountID: w.account, Role: models.RoleEngineer}
 	ours := tenant.With(ctx, w.account)
 
@@ -66,8 +61,7 @@ func measureAnatomy(ctx context.Context, b *bench) ([]Row, error) {
 		{what: "a claim inside the engine, p50", how: "without HTTP and authentication; the rows below are parts of it"},
 		{what: "· reading the row first", how: "HandoffHead"},
 		{what: "· the Update", how: "what is left of the whole without the other parts"},
-		{what: "· projecting the decision", how: "Project, beside the worker's own projection of the same decision"},
-		{what: "· reading the answer", how: "Handoff"},
+		{what: "· projecting the decision", how: "Project, which also reads the answer, beside the worker's own projection of the same decision"},
 	}
 	for range b.Sizes.Rounds {
 		handoffs, err := w.handoffs(ctx, w.base, b.Sizes.Claims/2+1)
@@ -76,14 +70,14 @@ func measureAnatomy(ctx context.Context, b *bench) ([]Row, error) {
 		}
 		values := make([][]float64, len(parts))
 		for i, h := range handoffs {
-			head, project, answer = 0, 0, 0
+			head, project = 0, 0
 			began := time.Now()
 			if _, err := e.Transition(ours, by, models.TransitionRequest{Verb: models.VerbClaim, SessionID: h.SessionID, HandoffID: h.ID}); err != nil {
 				return nil, err
 			}
 			whole := milliseconds(time.Since(began))
 			if i > 0 { // the first opens connections
-				for j, v := range []float64{whole, head, whole - head - project - answer, project, answer} {
+				for j, v := range []float64{whole, head, whole - head - project, project} {
 					values[j] = append(values[j], v)
 				}
 			}
