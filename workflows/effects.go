@@ -96,6 +96,7 @@ func (h *handoff) execute(ctx workflow.Context, run *effectRun, t models.Transit
 		}
 	}
 	h.show(ctx)
+	h.index(ctx)
 	return nil
 }
 

@@ -31,6 +31,8 @@ type handoff struct {
 	// refusals are the last refused signals: they have no other answer.
 	refusals []string
 	shown    shown
+	// lateAttributes is false in histories of older versions.
+	lateAttributes bool
 }
 
 // HandoffWorkflow runs from the creation of a handoff until it is resolved or
@@ -45,6 +47,7 @@ func HandoffWorkflow(ctx workflow.Context, in HandoffInput) (HandoffResult, erro
 	if err := h.listen(ctx); err != nil {
 		return HandoffResult{}, err
 	}
+	h.lateAttributes = workflow.GetVersion(ctx, changeLateAttributes, workflow.DefaultVersion, 1) > workflow.DefaultVersion
 	h.show(ctx)
 	workflow.GoNamed(ctx, "claim-signals", h.receiveClaims)
 	workflow.GoNamed(ctx, "cancellation", func(ctx workflow.Context) {

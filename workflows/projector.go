@@ -36,5 +36,8 @@ func (h *handoff) project(ctx workflow.Context) {
 			return
 		}
 		h.projected = last.Version
+		if h.lateAttributes {
+			h.index(ctx)
+		}
 	}
 }
