@@ -48,6 +48,10 @@ type Sizes struct {
 	Starts                int // of `baton up`, after the first, once
 	Workers               []int
 	Batch                 int // handoffs at once, for each number of workers
+	// Busier are how many times as busy as it is the busiest hour is played,
+	// and Hour how much of it, once.
+	Busier []int
+	Hour   time.Duration
 }
 
 // Full takes about six minutes on two cores.
@@ -57,6 +61,7 @@ func Full() Sizes {
 		Streams: []int{1_000, 10_000}, Events: 40, IdleStreams: 5_000,
 		SmallQueue: 1_000, OpenQueue: 100_000, ClosedQueue: 1_000_000, Pages: 40,
 		Handoffs: 60, Starts: 3, Workers: []int{1, 2, 4}, Batch: 48,
+		Busier: []int{1, 10, 30}, Hour: 40 * time.Second,
 	}
 }
 
@@ -67,6 +72,7 @@ func Short() Sizes {
 		Streams: []int{1_000}, Events: 10, IdleStreams: 1_000,
 		SmallQueue: 1_000, OpenQueue: 20_000, ClosedQueue: 100_000, Pages: 10,
 		Handoffs: 10, Starts: 1, Workers: []int{1, 2}, Batch: 32,
+		Busier: []int{10}, Hour: 8 * time.Second,
 	}
 }
 
@@ -89,6 +95,7 @@ func scenarios() []scenario {
 		{"queue", "a page of a long queue", measureQueue},
 		{"cost", "what a handoff leaves in Temporal and PostgreSQL", measureCost},
 		{"throughput", "many creates and claims at once", measureThroughput},
+		{"hour", "the busiest hour of a large provider", measureHour},
 		{"up", "the start of `make up`", measureStart},
 	}
 }

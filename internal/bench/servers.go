@@ -26,6 +26,8 @@ type Servers struct {
 	// DatabaseURL is of a superuser who may create databases.
 	DatabaseURL                string
 	TemporalAddress, Namespace string
+
+	processes []server
 }
 
 // StartServers starts a PostgreSQL that syncs its writes as production does,
@@ -70,6 +72,7 @@ func StartServers(ctx context.Context, backend, dir string, logf func(string, ..
 	}
 	return Servers{
 		Backend: backend, DatabaseURL: stack.DatabaseURL, TemporalAddress: stack.TemporalAddress, Namespace: "default",
+		processes: []server{{"PostgreSQL", stack.Postgres()}, {"Temporal", stack.Temporal()}},
 	}, stop, nil
 }
 
