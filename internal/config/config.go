@@ -12,7 +12,7 @@ import (
 // the fields: [Markdown] makes a table of them.
 type Config struct {
 	DatabaseURL Secret `env:"DATABASE_URL" doc:"PostgreSQL to keep everything in, as postgres://user:password@host:5432/database. Needed by api, worker and migrate."`
-	DBMaxConns  int    `env:"BATON_DB_MAX_CONNS" envDefault:"20" doc:"Most connections to PostgreSQL that one process opens, besides one to listen."`
+	DBMaxConns  int    `env:"BATON_DB_MAX_CONNS" envDefault:"20" doc:"Most connections to PostgreSQL that one process opens, besides three that follow the feed."`
 
 	Listen          string        `env:"BATON_LISTEN" envDefault:"127.0.0.1:8080" doc:"Address that the API is served on, as host:port; :8080 is all interfaces."`
 	AllowedOrigins  []string      `env:"BATON_ALLOWED_ORIGINS" doc:"Origins, separated by commas, whose web pages may call the API with credentials, such as https://app.example.com."`

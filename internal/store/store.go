@@ -32,6 +32,10 @@ type Store struct {
 	db    *gorm.DB
 	sqlDB *sql.DB // gorm's view of pool
 	pool  *pgxpool.Pool
+	// watch is for what each replica asks about all accounts, all the time. On
+	// the pool's connections it would make every request say anew whose rows it
+	// may see, which takes a round trip.
+	watch *pgxpool.Pool
 	wake  func()
 }
 
@@ -66,6 +70,13 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the connection pool: %w", err)
 	}
+	watchCfg := cfg.Copy()
+	watchCfg.MaxConns = 2
+	watch, err := pgxpool.NewWithConfig(ctx, watchCfg)
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("preparing the connection pool: %w", err)
+	}
 	sqlDB := stdlib.OpenDBFromPool(pool)
 	db, err := gorm.Open(postgres.New(postgres.Config{Conn: sqlDB}), &gorm.Config{
 		TranslateError:         true,
@@ -77,25 +88,27 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		_ = sqlDB.Close()
 		pool.Close()
+		watch.Close()
 		return nil, fmt.Errorf("preparing gorm: %w", err)
 	}
 	wake := o.Wake
 	if wake == nil {
 		wake = func() {}
 	}
-	return &Store{db: db, sqlDB: sqlDB, pool: pool, wake: wake}, nil
+	return &Store{db: db, sqlDB: sqlDB, pool: pool, watch: watch, wake: wake}, nil
 }
 
 // Close ends all connections. It waits for those in use.
 func (s *Store) Close() {
 	_ = s.sqlDB.Close()
 	s.pool.Close()
+	s.watch.Close()
 }
 
 // Ping reports whether the database answers and its schema is there.
 func (s *Store) Ping(ctx context.Context) error {
 	var ok bool
-	err := s.pool.QueryRow(tenant.System(ctx), `SELECT true FROM feed_heads LIMIT 1`).Scan(&ok)
+	err := s.watch.QueryRow(tenant.System(ctx), `SELECT true FROM feed_heads LIMIT 1`).Scan(&ok)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
@@ -105,7 +118,7 @@ func (s *Store) Ping(ctx context.Context) error {
 // Notify wakes the feed's readers in all processes. It carries nothing: what
 // happened is in the table.
 func (s *Store) Notify(ctx context.Context) error {
-	_, err := s.pool.Exec(tenant.System(ctx), `NOTIFY `+FeedChannel)
+	_, err := s.watch.Exec(tenant.System(ctx), `NOTIFY `+FeedChannel)
 	return translate("notifying feed readers", err)
 }
 
