@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/baton-handoff/baton/internal/tenant"
@@ -47,12 +48,31 @@ type Shown struct {
 // where it stands then. It is idempotent and order-free: the store compares
 // versions. It never gives up: nothing else would show the decision.
 func (a *Activities) Project(ctx context.Context, snap models.Snapshot) (Shown, error) {
+	if last := snap.Last(); last.Door == models.DoorAPI && !last.Status.Closed() && attempt(ctx) == 1 {
+		giveWay(ctx)
+	}
 	row, err := a.records.Project(tenant.With(ctx, snap.AccountID), snap)
 	if err == nil {
 		return Shown{Version: row.Version, Status: row.Status}, nil
 	}
 	a.log.WarnContext(ctx, "a decision could not be projected", "account_id", snap.AccountID, "handoff_id", snap.HandoffID, "version", snap.Version(), "error", err)
 	return Shown{}, temporal.NewApplicationError(reasonOf(err), string(models.CodeOf(err))) // never final, whatever the code
+}
+
+// headStart is how long the API that asked for a transition gets to show it
+// before the worker does the same. Somebody waits for its answer, and both at
+// once would only be in each other's way.
+const headStart = 100 * time.Millisecond
+
+// giveWay waits for the head start, unless the worker stops before.
+func giveWay(ctx context.Context) {
+	timer := time.NewTimer(headStart)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-activity.GetWorkerStopChannel(ctx):
+	}
 }
 
 // EffectInput names the step of a handoff that a side effect is for.
