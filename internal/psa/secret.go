@@ -1,0 +1,56 @@
+package psa
+
+import (
+	"encoding/json"
+	"log/slog"
+	"strings"
+)
+
+// Secret is a credential. Printing, logging or marshalling it shows that there
+// is one, and no more.
+type Secret string
+
+const redacted = "[redacted]"
+
+// String hides the secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return redacted
+}
+
+// GoString hides the secret from %#v.
+func (s Secret) GoString() string { return `"` + s.String() + `"` }
+
+// LogValue hides the secret from slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalJSON hides the secret from JSON, and so from Temporal's histories.
+func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
+
+// Reveal returns the secret itself: to send it to its vendor, or to encrypt it.
+func (s Secret) Reveal() string { return string(s) }
+
+// Credentials are the secrets of a connection by the names in [Fields].
+type Credentials map[string]Secret
+
+// Reveal returns the secrets themselves, to encrypt them.
+func (c Credentials) Reveal() map[string]string {
+	out := make(map[string]string, len(c))
+	for k, v := range c {
+		out[k] = string(v)
+	}
+	return out
+}
+
+// Redact removes the credentials from a text. Short ones are left: they would
+// be found in any text.
+func (c Credentials) Redact(text string) string {
+	for _, v := range c {
+		if len(v) >= 6 {
+			text = strings.ReplaceAll(text, string(v), redacted)
+		}
+	}
+	return text
+}
