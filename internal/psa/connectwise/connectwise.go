@@ -1,0 +1,593 @@
+// Package connectwise speaks to ConnectWise PSA (Manage) by its REST API 3.0.
+//
+// The facts are those of the ConnectWise Developer Guide (2025), of the types
+// that npm's connectwise-rest 1.3.0 generated from the OpenAPI document, and of
+// django-connectwise and ConnectWiseManageAPI, which are used in production.
+package connectwise
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/baton-handoff/baton/internal/outbound"
+	"github.com/baton-handoff/baton/internal/psa"
+	"github.com/baton-handoff/baton/internal/psa/wire"
+	"github.com/baton-handoff/baton/models"
+)
+
+const (
+	// defaultVersion is the API version that this code was written against. The
+	// guide asks to pin one; old models live for 12 months.
+	defaultVersion = "2025.16"
+	// codebaseTTL is how long companyinfo is believed. It changes at upgrades,
+	// which a 404 reveals sooner.
+	codebaseTTL = 12 * time.Hour
+	// codebaseAgain bounds how often a 404 makes it be read anew.
+	codebaseAgain = time.Minute
+	namesTTL      = 10 * time.Minute
+	namesAgain    = 10 * time.Second
+	notesPage     = 100
+	maxPages      = 200
+	bulk          = 100 // ids per call: the guide asks for URLs under 2,000 characters
+)
+
+// Client is a [psa.Client] for ConnectWise PSA.
+type Client struct {
+	caller   wire.Caller
+	options  psa.Options
+	site     *url.URL
+	company  string
+	headers  http.Header
+	base     *wire.Lazy[string]
+	statuses *psa.Cache[[]psa.Status]
+	members  *psa.Cache[[]psa.Member]
+	keys     *psa.Cache[string]
+}
+
+var _ psa.Client = (*Client)(nil)
+
+// New makes a client for a valid connection. It calls nobody yet.
+func New(c psa.Connection, httpClient *outbound.Client, now func() time.Time) (*Client, error) {
+	site, err := url.Parse(strings.TrimRight(c.Address, "/"))
+	if err != nil {
+		return nil, psa.Errorf(psa.ClassMisconfigured, "", "The address of ConnectWise PSA is not valid.")
+	}
+	cred := func(name string) string { return strings.TrimSpace(c.Credentials[name].Reveal()) }
+	version := c.Options.APIVersion
+	if version == "" {
+		version = defaultVersion
+	}
+	auth := cred(psa.CredCompanyID) + "+" + cred(psa.CredPublicKey) + ":" + cred(psa.CredPrivateKey)
+	headers := http.Header{}
+	headers.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(auth)))
+	headers.Set("clientId", cred(psa.CredClientID))
+	headers.Set("Accept", "application/vnd.connectwise.com+json; version="+version)
+	cl := &Client{
+		caller:  wire.Caller{HTTP: httpClient, Kind: psa.KindConnectWise, Creds: c.Credentials, Now: now},
+		options: c.Options, site: site, company: cred(psa.CredCompanyID), headers: headers,
+		statuses: psa.NewCache[[]psa.Status](now, namesTTL, namesAgain, 200),
+		members:  psa.NewCache[[]psa.Member](now, namesTTL, namesAgain, 1),
+		keys:     psa.NewCache[string](now, time.Hour, time.Minute, 16),
+	}
+	cl.base = wire.NewLazy(now, cl.discover)
+	return cl, nil
+}
+
+// Kind is ConnectWise.
+func (c *Client) Kind() psa.Kind { return psa.KindConnectWise }
+
+// Close lets idle connections go.
+func (c *Client) Close() { c.caller.HTTP.Close() }
+
+// cloud reports whether a host is one of ConnectWise's own, whose API is on a
+// host with the prefix "api-" while companyinfo is on the one without.
+func cloud(host string) bool {
+	return strings.HasSuffix(host, ".myconnectwise.net") || strings.HasSuffix(host, ".connectwisedev.com")
+}
+
+// discover asks for the codebase, which is a part of every path. The call takes
+// no credentials. An unknown company is answered with null.
+func (c *Client) discover(ctx context.Context) (string, time.Duration, error) {
+	site := *c.site
+	if cloud(site.Hostname()) {
+		site.Host = strings.TrimPrefix(site.Host, "api-")
+	}
+	a, err := c.caller.Do(ctx, wire.Call{
+		Op: "finding the API", Method: http.MethodGet, URL: site.String() + "/login/companyinfo/" + url.PathEscape(c.company),
+	})
+	if err != nil {
+		return "", 0, err
+	}
+	if a.Status == http.StatusNotFound {
+		return "", 0, c.caller.Errorf(psa.ClassMisconfigured, a, "There is no ConnectWise PSA at the connection's address.").
+			WithCure("Enter the address at which you sign in, such as https://na.myconnectwise.net.")
+	}
+	if a.Status != http.StatusOK {
+		return "", 0, c.failure(a)
+	}
+	var info *struct {
+		Codebase string
+		IsCloud  bool
+	}
+	if err := c.caller.Decode(a, &info); err != nil {
+		return "", 0, err
+	}
+	if info == nil {
+		return "", 0, c.caller.Errorf(psa.ClassMisconfigured, a, "ConnectWise PSA does not know the connection's company id.").
+			WithCure("Enter the company id that you type when you sign in.")
+	}
+	codebase := strings.Trim(info.Codebase, "/")
+	if codebase == "" || strings.ContainsAny(codebase, "/\\?#%. ") {
+		return "", 0, c.caller.Garbled(a)
+	}
+	if cloud(site.Hostname()) || info.IsCloud && !strings.HasPrefix(site.Host, "api-") && strings.Contains(site.Hostname(), "connectwise") {
+		site.Host = "api-" + site.Host
+	}
+	return site.String() + "/" + codebase + "/apis/3.0", codebaseTTL, nil
+}
+
+// call calls the API. On a 404 the codebase may have changed, so it is asked
+// for again, and the call repeated if it did.
+func (c *Client) call(ctx context.Context, call wire.Call) (wire.Answer, error) {
+	base, err := c.base.Get(ctx)
+	if err != nil {
+		return wire.Answer{}, c.ended(call, err)
+	}
+	path := call.URL
+	call.Header = c.headers
+	for {
+		call.URL = base + path
+		a, err := c.caller.Do(ctx, call)
+		if err != nil {
+			return a, err
+		}
+		if a.Status != http.StatusNotFound {
+			return a, nil
+		}
+		now, err := c.base.RenewAfter(ctx, base, codebaseAgain)
+		if err != nil {
+			return a, c.ended(call, err)
+		}
+		if now == base {
+			return a, nil
+		}
+		base = now
+	}
+}
+
+// ended gives an error of waiting for somebody else's fetch a class.
+func (c *Client) ended(call wire.Call, err error) error {
+	if _, ok := errors.AsType[*psa.Error](err); ok {
+		return err
+	}
+	e := psa.AsError(err)
+	e.Op = call.Op
+	return e
+}
+
+// get reads JSON.
+func (c *Client) get(ctx context.Context, op, path string, v any) (wire.Answer, error) {
+	a, err := c.call(ctx, wire.Call{Op: op, Method: http.MethodGet, URL: path})
+	if err != nil {
+		return a, err
+	}
+	if a.Status != http.StatusOK {
+		return a, c.failure(a)
+	}
+	return a, c.caller.Decode(a, v)
+}
+
+type reference struct {
+	ID         wire.ID `json:"id"`
+	Name       string  `json:"name"`
+	Identifier string  `json:"identifier"`
+}
+
+type ticket struct {
+	ID         wire.ID   `json:"id"`
+	Summary    string    `json:"summary"`
+	Board      reference `json:"board"`
+	Status     reference `json:"status"`
+	Owner      reference `json:"owner"`
+	ClosedFlag bool      `json:"closedFlag"`
+	Info       struct {
+		LastUpdated wire.Time `json:"lastUpdated"`
+	} `json:"_info"`
+}
+
+func (t ticket) psa() psa.Ticket {
+	return psa.Ticket{
+		ID: string(t.ID), Number: string(t.ID), Summary: t.Summary,
+		Status:    psa.Status{ID: string(t.Status.ID), Name: t.Status.Name, Closed: t.ClosedFlag},
+		Owner:     psa.Member{ID: string(t.Owner.ID), Identifier: t.Owner.Identifier, Name: t.Owner.Name},
+		Board:     psa.Ref{ID: string(t.Board.ID), Name: t.Board.Name},
+		UpdatedAt: t.Info.LastUpdated.Time,
+	}
+}
+
+// Ticket reads a service ticket. Its number is its id.
+func (c *Client) Ticket(ctx context.Context, ref string) (psa.Ticket, error) {
+	const op = "reading the ticket"
+	id, ok := wire.Number(ref)
+	if !ok {
+		return psa.Ticket{}, psa.Errorf(psa.ClassTicketGone, op, "%q is not the number of a ticket of ConnectWise PSA.", psa.Safe(ref)).
+			WithCure("Correct the session's ticket, then retry.")
+	}
+	a, err := c.call(ctx, wire.Call{Op: op, Method: http.MethodGet, URL: fmt.Sprintf("/service/tickets/%d", id)})
+	if err != nil {
+		return psa.Ticket{}, err
+	}
+	if a.Status == http.StatusNotFound {
+		return psa.Ticket{}, c.missing(ctx, a, id)
+	}
+	return c.ticket(a, id)
+}
+
+func (c *Client) ticket(a wire.Answer, id int64) (psa.Ticket, error) {
+	if a.Status != http.StatusOK {
+		return psa.Ticket{}, c.failure(a)
+	}
+	var t ticket
+	if err := c.caller.Decode(a, &t); err != nil {
+		return psa.Ticket{}, err
+	}
+	if n, ok := t.ID.Int(); !ok || n != id {
+		return psa.Ticket{}, c.caller.Garbled(a)
+	}
+	return t.psa(), nil
+}
+
+// missing says why there is no ticket. Project tickets have an API of their own
+// since 2019.3, and the cloud also answers 404 to credentials that it does not
+// accept, so both are looked at before the ticket is called gone.
+func (c *Client) missing(ctx context.Context, a wire.Answer, id int64) error {
+	if parse(a).code() != "NotFound" {
+		if err := c.ping(ctx); err != nil {
+			if psa.AsError(err).Retryable() {
+				return err
+			}
+			return c.caller.Unauthorized(a)
+		}
+	}
+	p, err := c.call(ctx, wire.Call{Op: a.Call.Op, Method: http.MethodGet, URL: fmt.Sprintf("/project/tickets/%d", id)})
+	if err == nil && p.Status == http.StatusOK {
+		return c.caller.Errorf(psa.ClassRejected, a, "Ticket %d is a project ticket; Baton writes to service tickets only.", id).
+			WithCure("Name a service ticket in the session.")
+	}
+	return c.caller.Gone(a, strconv.FormatInt(id, 10))
+}
+
+// ping is the check of credentials that other clients use as well.
+func (c *Client) ping(ctx context.Context) error {
+	a, err := c.call(ctx, wire.Call{Op: "signing in", Method: http.MethodGet, URL: "/system/info"})
+	if err != nil {
+		return err
+	}
+	if a.Status == http.StatusNotFound {
+		return c.caller.Unauthorized(a)
+	}
+	if a.Status != http.StatusOK {
+		return c.failure(a)
+	}
+	var any struct{}
+	return c.caller.Decode(a, &any)
+}
+
+// Tickets reads many tickets, a hundred with a call.
+func (c *Client) Tickets(ctx context.Context, ids []string) (map[string]psa.Ticket, error) {
+	out := make(map[string]psa.Ticket, len(ids))
+	for len(ids) > 0 {
+		n := min(bulk, len(ids))
+		var numbers []string
+		for _, id := range ids[:n] {
+			if v, ok := wire.Number(id); ok {
+				numbers = append(numbers, strconv.FormatInt(v, 10))
+			}
+		}
+		ids = ids[n:]
+		if len(numbers) == 0 {
+			continue
+		}
+		q := url.Values{
+			"conditions": {"id in (" + strings.Join(numbers, ",") + ")"},
+			"fields":     {"id,summary,board,status,owner,closedFlag,_info"},
+			"pageSize":   {"1000"},
+		}
+		var page []ticket
+		if _, err := c.get(ctx, "reading tickets", "/service/tickets?"+q.Encode(), &page); err != nil {
+			return out, err
+		}
+		for _, t := range page {
+			out[string(t.ID)] = t.psa()
+		}
+	}
+	return out, nil
+}
+
+type note struct {
+	ID   wire.ID `json:"id"`
+	Text string  `json:"text"`
+}
+
+// FindNote reads the ticket's notes, newest first, until the mark is found.
+// Whether conditions on a note's text work is not documented, so the text is
+// compared here.
+func (c *Client) FindNote(ctx context.Context, ticketID string, mark psa.Mark) (string, bool, error) {
+	const op = "looking for the note"
+	for page := 1; page <= maxPages; page++ {
+		path := fmt.Sprintf("/service/tickets/%s/notes?orderBy=%s&pageSize=%d&page=%d",
+			url.PathEscape(ticketID), url.QueryEscape("id desc"), notesPage, page)
+		a, err := c.call(ctx, wire.Call{Op: op, Method: http.MethodGet, URL: path})
+		if err != nil {
+			return "", false, err
+		}
+		if a.Status == http.StatusNotFound {
+			return "", false, c.caller.Gone(a, ticketID)
+		}
+		if a.Status != http.StatusOK {
+			return "", false, c.failure(a)
+		}
+		var notes []note
+		if err := c.caller.Decode(a, &notes); err != nil {
+			return "", false, err
+		}
+		for _, n := range notes {
+			if mark.In(n.Text) {
+				return string(n.ID), true, nil
+			}
+		}
+		if len(notes) == 0 || len(notes) < notesPage && !strings.Contains(a.Header.Get("Link"), `rel="next"`) {
+			return "", false, nil
+		}
+	}
+	return "", false, psa.Errorf(psa.ClassRejected, op, "Ticket %s has more notes than Baton looks through.", ticketID).
+		WithCure("Go on in a new ticket.")
+}
+
+// newNote has exactly members of ServiceNote: any other is refused. The flags
+// are all sent, so that no default shows an internal note to the customer: what
+// has detailDescriptionFlag, they see.
+type newNote struct {
+	Text                  string `json:"text"`
+	DetailDescriptionFlag bool   `json:"detailDescriptionFlag"`
+	InternalAnalysisFlag  bool   `json:"internalAnalysisFlag"`
+	ResolutionFlag        bool   `json:"resolutionFlag"`
+	ProcessNotifications  bool   `json:"processNotifications"`
+}
+
+// AddNote adds a note to a service ticket, without mails about it.
+func (c *Client) AddNote(ctx context.Context, ticketID string, n psa.Note) (string, error) {
+	a, err := c.call(ctx, wire.Call{
+		Op: "adding the note", Method: http.MethodPost, URL: "/service/tickets/" + url.PathEscape(ticketID) + "/notes", Write: true,
+		JSON: newNote{
+			Text:                  psa.WithMark(n.Markdown, n.Mark),
+			DetailDescriptionFlag: n.CustomerVisible, InternalAnalysisFlag: !n.CustomerVisible,
+		},
+	})
+	if err != nil {
+		return "", err
+	}
+	switch a.Status {
+	case http.StatusCreated, http.StatusOK:
+	case http.StatusNotFound:
+		return "", c.caller.Gone(a, ticketID)
+	default:
+		return "", c.failure(a)
+	}
+	var made note
+	if err := c.caller.Decode(a, &made); err != nil {
+		return "", err
+	}
+	if made.ID == "" || made.Text != "" && !n.Mark.In(made.Text) {
+		return "", c.caller.Garbled(a)
+	}
+	return string(made.ID), nil
+}
+
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value"`
+}
+
+// Update sets status and owner with one PATCH. The guide warns of a false 200
+// for a wrong path, and workflow rules may undo a change, so what comes back is
+// compared.
+func (c *Client) Update(ctx context.Context, t psa.Ticket, change psa.Change) (psa.Ticket, error) {
+	status, statusErr := c.status(ctx, t, change.Status)
+	owner, ownerErr := c.member(ctx, change.Owner)
+	problem := psa.Worst(statusErr, ownerErr)
+	if status.ID == "" && owner.ID == "" {
+		return t, problem
+	}
+	updated, err := c.patch(ctx, t, status, owner)
+	if status.ID != "" && psa.ClassOf(err) == psa.ClassRejected {
+		// The ticket may have moved to another board since it was read.
+		c.statuses.Drop()
+		if again, readErr := c.Ticket(ctx, t.ID); readErr == nil && again.Board.ID != t.Board.ID {
+			if status, statusErr = c.status(ctx, again, change.Status); statusErr != nil {
+				return again, psa.Worst(statusErr, ownerErr)
+			}
+			updated, err = c.patch(ctx, again, status, owner)
+		}
+	}
+	return updated, psa.Worst(err, problem)
+}
+
+func (c *Client) patch(ctx context.Context, t psa.Ticket, status psa.Status, owner psa.Member) (psa.Ticket, error) {
+	id, ok := wire.Number(t.ID)
+	if !ok {
+		return t, psa.Errorf(psa.ClassTicketGone, "updating the ticket", "%q is not the id of a ticket.", psa.Safe(t.ID))
+	}
+	var ops []operation
+	ref := func(id string) map[string]int64 { n, _ := wire.ID(id).Int(); return map[string]int64{"id": n} }
+	if status.ID != "" {
+		ops = append(ops, operation{"replace", "status", ref(status.ID)})
+	}
+	if owner.ID != "" {
+		ops = append(ops, operation{"replace", "owner", ref(owner.ID)})
+	}
+	a, err := c.call(ctx, wire.Call{
+		Op: "updating the ticket", Method: http.MethodPatch, URL: fmt.Sprintf("/service/tickets/%d", id), JSON: ops, Write: true,
+	})
+	if err != nil {
+		return t, err
+	}
+	if a.Status == http.StatusNotFound {
+		return t, c.caller.Gone(a, t.ID)
+	}
+	updated, err := c.ticket(a, id)
+	if err != nil {
+		return t, err
+	}
+	if status.ID != "" && updated.Status.ID != status.ID {
+		return updated, psa.NotChanged(psa.KindConnectWise, "status", status.Name, updated.Status.Name)
+	}
+	if owner.ID != "" && updated.Owner.ID != owner.ID {
+		return updated, psa.NotChanged(psa.KindConnectWise, "owner", owner.Name, updated.Owner.Name)
+	}
+	return updated, nil
+}
+
+// status resolves a name on the ticket's board.
+func (c *Client) status(ctx context.Context, t psa.Ticket, name string) (psa.Status, error) {
+	if name == "" {
+		return psa.Status{}, nil
+	}
+	all, err := c.boardStatuses(ctx, t.Board.ID, func(all []psa.Status) bool { _, ok := psa.FindStatus(all, name); return ok })
+	if err != nil {
+		return psa.Status{}, err
+	}
+	s, ok := psa.FindStatus(all, name)
+	if !ok {
+		return psa.Status{}, psa.UnknownStatus(psa.KindConnectWise, name, t.Board, all)
+	}
+	return s, nil
+}
+
+func (c *Client) boardStatuses(ctx context.Context, board string, good func([]psa.Status) bool) ([]psa.Status, error) {
+	return c.statuses.Get(ctx, board, good, func(ctx context.Context) ([]psa.Status, error) {
+		var page []struct {
+			ID           wire.ID `json:"id"`
+			Name         string  `json:"name"`
+			Inactive     bool    `json:"inactive"`
+			ClosedStatus bool    `json:"closedStatus"`
+		}
+		path := "/service/boards/" + url.PathEscape(board) + "/statuses?pageSize=1000"
+		if _, err := c.get(ctx, "reading the statuses", path, &page); err != nil {
+			return nil, err
+		}
+		var all []psa.Status
+		for _, s := range page {
+			if !s.Inactive {
+				all = append(all, psa.Status{ID: string(s.ID), Name: s.Name, Closed: s.ClosedStatus})
+			}
+		}
+		return all, nil
+	})
+}
+
+// member resolves a person.
+func (c *Client) member(ctx context.Context, p *psa.Person) (psa.Member, error) {
+	if p == nil {
+		return psa.Member{}, nil
+	}
+	all, err := c.members.Get(ctx, "", func(all []psa.Member) bool { _, ok := psa.FindMember(all, *p); return ok }, c.readMembers)
+	if err != nil {
+		return psa.Member{}, err
+	}
+	m, ok := psa.FindMember(all, *p)
+	if !ok {
+		return psa.Member{}, psa.UnknownMember(psa.KindConnectWise, *p)
+	}
+	return m, nil
+}
+
+// readMembers reads /system/info/members, which takes no administrator.
+func (c *Client) readMembers(ctx context.Context) ([]psa.Member, error) {
+	const size = 1000
+	var all []psa.Member
+	for page := 1; page <= maxPages; page++ {
+		var members []struct {
+			ID           wire.ID `json:"id"`
+			Identifier   string  `json:"identifier"`
+			FullName     string  `json:"fullName"`
+			DefaultEmail string  `json:"defaultEmail"`
+			OfficeEmail  string  `json:"officeEmail"`
+			InactiveFlag bool    `json:"inactiveFlag"`
+		}
+		path := fmt.Sprintf("/system/info/members?pageSize=%d&page=%d", size, page)
+		if _, err := c.get(ctx, "reading the members", path, &members); err != nil {
+			return nil, err
+		}
+		for _, m := range members {
+			if m.InactiveFlag {
+				continue
+			}
+			email := m.DefaultEmail
+			if !strings.Contains(email, "@") { // /system/members names a kind of address here
+				email = m.OfficeEmail
+			}
+			all = append(all, psa.Member{ID: string(m.ID), Identifier: m.Identifier, Name: m.FullName, Email: email})
+		}
+		if len(members) < size {
+			break
+		}
+	}
+	return all, nil
+}
+
+// failed is the body of a failure. A rate limit has the key "error" in place of
+// "code".
+type failed struct {
+	Code    string `json:"code"`
+	Err     string `json:"error"`
+	Message string `json:"message"`
+	Errors  []struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+		Field   string `json:"field"`
+	} `json:"errors"`
+}
+
+func (f failed) code() string {
+	if f.Code != "" {
+		return f.Code
+	}
+	return f.Err
+}
+
+// failure classifies a failing answer by ConnectWise's habits.
+func (c *Client) failure(a wire.Answer) *psa.Error {
+	f := parse(a)
+	said := f.Message
+	for _, e := range f.Errors {
+		if e.Message != "" {
+			said = e.Message // says more than "ticket object is invalid"
+			break
+		}
+	}
+	switch {
+	case f.code() == "Security":
+		return c.caller.Errorf(psa.ClassMisconfigured, a, "ConnectWise PSA wants another address: with https, and in the cloud the one of the API.").
+			WithCure("Enter the address at which you sign in, such as https://na.myconnectwise.net.")
+	case f.Message == "UserNotAuthenticated", a.Status < 500 && f.code() == "Unauthorized":
+		return c.caller.Unauthorized(a)
+	}
+	e := c.caller.Failure(a, said)
+	if e.Class == psa.ClassRejected {
+		for _, d := range f.Errors {
+			e.Fields = append(e.Fields, models.FieldError{
+				Field: psa.Safe(d.Field), Message: psa.Safe(c.caller.Creds.Redact(d.Message)),
+			})
+		}
+	}
+	return e
+}
