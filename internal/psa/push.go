@@ -68,6 +68,12 @@ func Push(ctx context.Context, c Client, s Step) (Result, error) {
 		return r, err
 	}
 	r.Ticket = ticket
+	if s.Plain == "" {
+		s.Plain = s.Markdown
+	}
+	if s.Markdown == "" {
+		s.Markdown = s.Plain
+	}
 	if r.NoteID, r.Found, err = c.FindNote(ctx, ticket.ID, s.Mark); err != nil {
 		return r, err
 	}
@@ -94,5 +100,12 @@ func Push(ctx context.Context, c Client, s Step) (Result, error) {
 		return r, nil
 	}
 	r.Ticket, err = c.Update(ctx, ticket, change)
+	if ClassOf(err) == ClassRejected {
+		// Somebody may have moved the ticket to another board since it was read,
+		// where the status has another id.
+		if moved, readErr := c.Ticket(ctx, ticket.ID); readErr == nil && moved.Board.ID != ticket.Board.ID {
+			r.Ticket, err = c.Update(ctx, moved, change)
+		}
+	}
 	return r, err
 }

@@ -482,7 +482,7 @@ func (c *Client) Update(ctx context.Context, t psa.Ticket, change psa.Change) (p
 	if !ok {
 		return t, psa.Errorf(psa.ClassTicketGone, op, "%q is not the id of a ticket.", psa.Safe(t.ID))
 	}
-	status, statusErr := c.status(ctx, t, change.Status)
+	status, statusErr := c.status(ctx, change.Status)
 	owner, role, ownerErr := c.owner(ctx, change.Owner)
 	problem := psa.Worst(statusErr, ownerErr)
 	if status.ID == "" && owner.ID == "" {

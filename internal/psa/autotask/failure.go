@@ -80,5 +80,3 @@ func (c *Client) failure(a wire.Answer) *psa.Error {
 	}
 	return e
 }
-
-func toString(v any) string { return fmt.Sprint(v) }

@@ -2,6 +2,7 @@ package autotask
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -80,7 +81,7 @@ func (c *Client) ticketFields(ctx context.Context, good func(picklists) bool) (p
 }
 
 // status resolves a name. Autotask's statuses are those of the tenant.
-func (c *Client) status(ctx context.Context, t psa.Ticket, name string) (psa.Status, error) {
+func (c *Client) status(ctx context.Context, name string) (psa.Status, error) {
 	if name == "" {
 		return psa.Status{}, nil
 	}
@@ -92,7 +93,6 @@ func (c *Client) status(ctx context.Context, t psa.Ticket, name string) (psa.Sta
 	if !ok {
 		return psa.Status{}, psa.UnknownStatus(psa.KindAutotask, name, psa.Ref{}, lists.statuses())
 	}
-	_ = t // all tickets have the same statuses
 	return s, nil
 }
 
@@ -185,7 +185,7 @@ func (r resource) psa() psa.Member {
 }
 
 func (c *Client) findResources(ctx context.Context, f filter) ([]resource, error) {
-	key := f.Field + "\x00" + strings.ToLower(toString(f.Value))
+	key := f.Field + "\x00" + strings.ToLower(fmt.Sprint(f.Value))
 	some := func(all []resource) bool { return len(all) > 0 }
 	return c.resources.Get(ctx, key, some, func(ctx context.Context) ([]resource, error) {
 		q := query{

@@ -408,15 +408,8 @@ func (c *Client) Update(ctx context.Context, t psa.Ticket, change psa.Change) (p
 		return t, problem
 	}
 	updated, err := c.patch(ctx, t, status, owner)
-	if status.ID != "" && psa.ClassOf(err) == psa.ClassRejected {
-		// The ticket may have moved to another board since it was read.
-		c.statuses.Drop()
-		if again, readErr := c.Ticket(ctx, t.ID); readErr == nil && again.Board.ID != t.Board.ID {
-			if status, statusErr = c.status(ctx, again, change.Status); statusErr != nil {
-				return again, psa.Worst(statusErr, ownerErr)
-			}
-			updated, err = c.patch(ctx, again, status, owner)
-		}
+	if psa.ClassOf(err) == psa.ClassRejected {
+		c.statuses.Drop() // the board may have changed
 	}
 	return updated, psa.Worst(err, problem)
 }

@@ -1,0 +1,592 @@
+// Package halopsa speaks to HaloPSA by its REST API.
+//
+// The facts are those of Halo's OpenAPI document (in halopsa-rest) and of
+// clients in production: the PowerShell module HaloAPI and CIPP.
+package halopsa
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/baton-handoff/baton/internal/outbound"
+	"github.com/baton-handoff/baton/internal/psa"
+	"github.com/baton-handoff/baton/internal/psa/wire"
+)
+
+const (
+	namesTTL   = 10 * time.Minute
+	namesAgain = 10 * time.Second
+	notesPage  = 100
+	maxPages   = 200
+	// tokenMargin is how long before its end a token counts as old.
+	tokenMargin = time.Minute
+	// doubtful is how often an HTTP 500 of unknown meaning is worth a retry.
+	doubtful = 10
+)
+
+// Client is a [psa.Client] for HaloPSA.
+type Client struct {
+	caller   wire.Caller
+	options  psa.Options
+	site     string
+	token    *wire.Lazy[string]
+	statuses *psa.Cache[[]psa.Status]
+	agents   *psa.Cache[[]psa.Member]
+	webhook  psa.Secret
+}
+
+var _ psa.Client = (*Client)(nil)
+
+// New makes a client for a valid connection. It calls nobody yet.
+func New(c psa.Connection, httpClient *outbound.Client, now func() time.Time) (*Client, error) {
+	site := strings.TrimSuffix(strings.TrimRight(c.Address, "/"), "/api")
+	if _, err := url.Parse(site); err != nil {
+		return nil, psa.Errorf(psa.ClassMisconfigured, "", "The address of HaloPSA is not valid.")
+	}
+	cl := &Client{
+		caller:  wire.Caller{HTTP: httpClient, Kind: psa.KindHaloPSA, Creds: c.Credentials, Now: now},
+		options: c.Options, site: site, webhook: c.Credentials[psa.CredWebhookSecret],
+		statuses: psa.NewCache[[]psa.Status](now, namesTTL, namesAgain, 200),
+		agents:   psa.NewCache[[]psa.Member](now, namesTTL, namesAgain, 1),
+	}
+	cl.token = wire.NewLazy(now, cl.signIn)
+	return cl, nil
+}
+
+// Kind is HaloPSA.
+func (c *Client) Kind() psa.Kind { return psa.KindHaloPSA }
+
+// Close lets idle connections go.
+func (c *Client) Close() { c.caller.HTTP.Close() }
+
+func (c *Client) cred(name string) string {
+	return strings.TrimSpace(c.caller.Creds[name].Reveal())
+}
+
+// signIn gets a token by OAuth's client credentials (RFC 6749, section 4.4).
+func (c *Client) signIn(ctx context.Context) (string, time.Duration, error) {
+	form := url.Values{
+		"grant_type": {"client_credentials"}, "scope": {"all"},
+		"client_id": {c.cred(psa.CredClientID)}, "client_secret": {c.cred(psa.CredClientSecret)},
+	}
+	address := c.site + "/auth/token"
+	if tenant := c.cred(psa.CredTenant); tenant != "" {
+		address += "?tenant=" + url.QueryEscape(tenant)
+	}
+	a, err := c.caller.Do(ctx, wire.Call{Op: "signing in", Method: http.MethodPost, URL: address, Form: form.Encode()})
+	if err != nil {
+		return "", 0, err
+	}
+	switch {
+	case a.HTML():
+	case a.Status == http.StatusBadRequest, a.Status == http.StatusUnauthorized, a.Status == http.StatusForbidden:
+		return "", 0, c.caller.Unauthorized(a)
+	case a.Status == http.StatusNotFound:
+		return "", 0, c.caller.Errorf(psa.ClassMisconfigured, a, "There is no HaloPSA at the connection's address.").
+			WithCure("Enter the address at which you sign in, such as https://acme.halopsa.com.")
+	}
+	if a.Status != http.StatusOK {
+		return "", 0, c.caller.Failure(a, "")
+	}
+	var got struct {
+		AccessToken string  `json:"access_token"`
+		ExpiresIn   wire.ID `json:"expires_in"`
+	}
+	if err := c.caller.Decode(a, &got); err != nil {
+		return "", 0, err
+	}
+	if got.AccessToken == "" || strings.ContainsAny(got.AccessToken, " \r\n\x00") {
+		return "", 0, c.caller.Garbled(a)
+	}
+	seconds, _ := got.ExpiresIn.Int()
+	return got.AccessToken, max(time.Duration(min(seconds, 24*3600))*time.Second-tokenMargin, 0), nil
+}
+
+// call calls the API. A 401 may be a token that was withdrawn, so the call is
+// repeated once with a new one; nothing was done by it.
+func (c *Client) call(ctx context.Context, call wire.Call) (wire.Answer, error) {
+	token, err := c.token.Get(ctx)
+	if err != nil {
+		return wire.Answer{}, ended(call, err)
+	}
+	call.URL = c.site + "/api" + call.URL
+	for attempt := 1; ; attempt++ {
+		call.Header = http.Header{"Authorization": {"Bearer " + token}}
+		a, err := c.caller.Do(ctx, call)
+		if err != nil || a.Status != http.StatusUnauthorized || attempt == 2 {
+			return a, err
+		}
+		if token, err = c.token.Renew(ctx, token); err != nil {
+			return a, ended(call, err)
+		}
+	}
+}
+
+func ended(call wire.Call, err error) error {
+	if _, ok := errors.AsType[*psa.Error](err); ok {
+		return err
+	}
+	e := psa.AsError(err)
+	e.Op = call.Op
+	return e
+}
+
+// do calls and reads the JSON of a success.
+func (c *Client) do(ctx context.Context, call wire.Call, v any) (wire.Answer, error) {
+	a, err := c.call(ctx, call)
+	if err != nil {
+		return a, err
+	}
+	if a.Status != http.StatusOK && a.Status != http.StatusCreated {
+		return a, c.failure(a)
+	}
+	return a, c.caller.Decode(a, v)
+}
+
+type ticket struct {
+	ID      wire.ID   `json:"id"`
+	Summary string    `json:"summary"`
+	Status  wire.ID   `json:"status_id"`
+	Agent   wire.ID   `json:"agent_id"`
+	Type    wire.ID   `json:"tickettype_id"`
+	Closed  bool      `json:"hasbeenclosed"`
+	Updated wire.Time `json:"last_update"`
+}
+
+// Ticket reads a ticket. Its number is its id.
+func (c *Client) Ticket(ctx context.Context, ref string) (psa.Ticket, error) {
+	const op = "reading the ticket"
+	id, ok := wire.Number(ref)
+	if !ok {
+		return psa.Ticket{}, psa.Errorf(psa.ClassTicketGone, op, "%q is not the number of a ticket of HaloPSA.", psa.Safe(ref)).
+			WithCure("Correct the session's ticket, then retry.")
+	}
+	t, err := c.read(ctx, op, id)
+	if err != nil {
+		return psa.Ticket{}, err
+	}
+	return c.describe(ctx, t)
+}
+
+func (c *Client) read(ctx context.Context, op string, id int64) (ticket, error) {
+	ref := strconv.FormatInt(id, 10)
+	var t *ticket
+	a, err := c.do(ctx, wire.Call{Op: op, Method: http.MethodGet, URL: "/Tickets/" + ref + "?includedetails=true"}, &t)
+	if a.Status == http.StatusNotFound && !a.HTML() || err == nil && (t == nil || t.ID == "0" || t.ID == "") {
+		return ticket{}, c.caller.Gone(a, ref)
+	}
+	if err != nil {
+		return ticket{}, err
+	}
+	if n, _ := t.ID.Int(); n != id {
+		return ticket{}, c.caller.Garbled(a)
+	}
+	return *t, nil
+}
+
+// describe adds the names to a ticket's ids.
+func (c *Client) describe(ctx context.Context, t ticket) (psa.Ticket, error) {
+	has := func(all []psa.Status) bool { _, ok := byID(all, t.Status); return ok }
+	all, err := c.typeStatuses(ctx, string(t.Type), has)
+	if err != nil {
+		return psa.Ticket{}, err
+	}
+	status, _ := byID(all, t.Status)
+	out := psa.Ticket{
+		ID: string(t.ID), Number: string(t.ID), Summary: t.Summary,
+		Status:    psa.Status{ID: string(t.Status), Name: status.Name, Closed: t.Closed},
+		Board:     psa.Ref{ID: string(t.Type), Name: "ticket type " + string(t.Type)},
+		UpdatedAt: t.Updated.Time,
+	}
+	if _, ok := t.Agent.Int(); !ok {
+		return out, nil
+	}
+	// A ticket can be read without knowing its agent's name.
+	out.Owner.ID = string(t.Agent)
+	if agents, err := c.agents.Get(ctx, "", nil, c.readAgents); err == nil {
+		for _, m := range agents {
+			if m.ID == string(t.Agent) {
+				out.Owner = m
+			}
+		}
+	}
+	if strings.EqualFold(out.Owner.Name, "unassigned") {
+		out.Owner = psa.Member{}
+	}
+	return out, nil
+}
+
+func byID(all []psa.Status, id wire.ID) (psa.Status, bool) {
+	for _, s := range all {
+		if s.ID == string(id) {
+			return s, true
+		}
+	}
+	return psa.Status{}, false
+}
+
+// Tickets reads many tickets, one with each call: a filter by ids is not in the
+// public documentation.
+func (c *Client) Tickets(ctx context.Context, ids []string) (map[string]psa.Ticket, error) {
+	out := make(map[string]psa.Ticket, len(ids))
+	for _, ref := range ids {
+		id, ok := wire.Number(ref)
+		if !ok {
+			continue
+		}
+		t, err := c.read(ctx, "reading tickets", id)
+		if psa.ClassOf(err) == psa.ClassTicketGone {
+			continue
+		}
+		if err != nil {
+			return out, err
+		}
+		d, err := c.describe(ctx, t)
+		if err != nil {
+			return out, err
+		}
+		out[d.ID] = d
+	}
+	return out, nil
+}
+
+type action struct {
+	ID     wire.ID `json:"id"`
+	Note   string  `json:"note"`
+	HTML   string  `json:"note_html"`
+	Hidden *bool   `json:"hiddenfromuser"`
+}
+
+// FindNote reads the ticket's actions until the mark is found. "pageinate" is
+// how Halo spells it.
+func (c *Client) FindNote(ctx context.Context, ticketID string, mark psa.Mark) (string, bool, error) {
+	const op = "looking for the note"
+	id, ok := wire.Number(ticketID)
+	if !ok {
+		return "", false, psa.Errorf(psa.ClassTicketGone, op, "%q is not the id of a ticket.", psa.Safe(ticketID))
+	}
+	seen := map[wire.ID]bool{}
+	for page := 1; page <= maxPages; page++ {
+		var got struct {
+			Count   int      `json:"record_count"`
+			Actions []action `json:"actions"`
+		}
+		path := fmt.Sprintf("/Actions?ticket_id=%d&excludesys=true&includehtmlnote=true&pageinate=true&page_size=%d&page_no=%d", id, notesPage, page)
+		a, err := c.do(ctx, wire.Call{Op: op, Method: http.MethodGet, URL: path}, &got)
+		if a.Status == http.StatusNotFound && !a.HTML() {
+			return "", false, c.caller.Gone(a, ticketID)
+		}
+		if err != nil {
+			return "", false, err
+		}
+		fresh := false
+		for _, n := range got.Actions {
+			if mark.In(n.Note) || mark.In(n.HTML) {
+				return string(n.ID), true, nil
+			}
+			fresh = fresh || !seen[n.ID]
+			seen[n.ID] = true
+		}
+		// Without anything new the server does not page, or is at its end.
+		if !fresh || got.Count > 0 && len(seen) >= got.Count {
+			return "", false, nil
+		}
+	}
+	return "", false, psa.Errorf(psa.ClassRejected, op, "Ticket %s has more notes than Baton looks through.", ticketID).
+		WithCure("Go on in a new ticket.")
+}
+
+// newAction always says whether it is hidden: no default shows an internal note
+// to the customer. It sends no mail and starts no rule.
+type newAction struct {
+	TicketID       int64  `json:"ticket_id"`
+	OutcomeID      int    `json:"outcome_id,omitempty"`
+	HiddenFromUser bool   `json:"hiddenfromuser"`
+	NoteHTML       string `json:"note_html"`
+	SendEmail      bool   `json:"sendemail"`
+	DontDoRules    bool   `json:"dont_do_rules"`
+}
+
+// AddNote adds an action. Every body is an array, also for one.
+func (c *Client) AddNote(ctx context.Context, ticketID string, n psa.Note) (string, error) {
+	const op = "adding the note"
+	id, ok := wire.Number(ticketID)
+	if !ok {
+		return "", psa.Errorf(psa.ClassTicketGone, op, "%q is not the id of a ticket.", psa.Safe(ticketID))
+	}
+	var made wire.List[action]
+	a, err := c.do(ctx, wire.Call{
+		Op: op, Method: http.MethodPost, URL: "/Actions", Write: true,
+		JSON: []newAction{{
+			TicketID: id, OutcomeID: c.options.OutcomeID, HiddenFromUser: !n.CustomerVisible, DontDoRules: true,
+			NoteHTML: paragraphs(psa.WithMark(n.Plain, n.Mark)),
+		}},
+	}, &made)
+	if a.Status == http.StatusNotFound && !a.HTML() {
+		return "", c.caller.Gone(a, ticketID)
+	}
+	if err != nil {
+		return "", err
+	}
+	if len(made) != 1 || made[0].ID == "" {
+		return "", c.caller.Garbled(a)
+	}
+	if hidden := made[0].Hidden; !n.CustomerVisible && hidden != nil && !*hidden {
+		return string(made[0].ID), c.caller.Errorf(psa.ClassRejected, a, "HaloPSA shows the internal note to the customer.").
+			WithCure("Hide it on the ticket, and choose an outcome for private notes in the connection.")
+	}
+	return string(made[0].ID), nil
+}
+
+// paragraphs writes plain text as HTML.
+func paragraphs(text string) string {
+	var b strings.Builder
+	for p := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n\n") {
+		if p = strings.Trim(p, "\n"); p != "" {
+			b.WriteString("<p>" + strings.ReplaceAll(html.EscapeString(p), "\n", "<br>") + "</p>")
+		}
+	}
+	return b.String()
+}
+
+// Update sets status and agent with one POST, which updates because it names an
+// id, and compares what comes back.
+func (c *Client) Update(ctx context.Context, t psa.Ticket, change psa.Change) (psa.Ticket, error) {
+	const op = "updating the ticket"
+	id, ok := wire.Number(t.ID)
+	if !ok {
+		return t, psa.Errorf(psa.ClassTicketGone, op, "%q is not the id of a ticket.", psa.Safe(t.ID))
+	}
+	status, statusErr := c.status(ctx, t, change.Status)
+	agent, agentErr := c.agent(ctx, change.Owner)
+	problem := psa.Worst(statusErr, agentErr)
+	if status.ID == "" && agent.ID == "" {
+		return t, problem
+	}
+	body := map[string]int64{"id": id}
+	if n, ok := wire.ID(status.ID).Int(); ok {
+		body["status_id"] = n
+	}
+	if n, ok := wire.ID(agent.ID).Int(); ok {
+		body["agent_id"] = n
+	}
+	var got wire.List[ticket]
+	a, err := c.do(ctx, wire.Call{Op: op, Method: http.MethodPost, URL: "/Tickets", JSON: []map[string]int64{body}, Write: true}, &got)
+	if a.Status == http.StatusNotFound && !a.HTML() {
+		return t, c.caller.Gone(a, t.ID)
+	}
+	if err != nil {
+		if psa.ClassOf(err) == psa.ClassRejected {
+			c.statuses.Drop() // the ticket's type may have changed
+		}
+		return t, psa.Worst(err, problem)
+	}
+	if len(got) != 1 || string(got[0].ID) != t.ID {
+		return t, psa.Worst(c.caller.Garbled(a), problem)
+	}
+	after := got[0]
+	if after.Status == "" || after.Type == "" || agent.ID != "" && after.Agent == "" { // a short answer
+		if after, err = c.read(ctx, op, id); err != nil {
+			return t, psa.Worst(err, problem)
+		}
+	}
+	updated, err := c.describe(ctx, after)
+	if err != nil {
+		return t, psa.Worst(err, problem)
+	}
+	switch {
+	case status.ID != "" && updated.Status.ID != status.ID:
+		err = psa.NotChanged(psa.KindHaloPSA, "status", status.Name, updated.Status.Name)
+	case agent.ID != "" && updated.Owner.ID != agent.ID:
+		err = psa.NotChanged(psa.KindHaloPSA, "owner", agent.Name, updated.Owner.Name)
+	}
+	return updated, psa.Worst(err, problem)
+}
+
+func (c *Client) status(ctx context.Context, t psa.Ticket, name string) (psa.Status, error) {
+	if name == "" {
+		return psa.Status{}, nil
+	}
+	all, err := c.typeStatuses(ctx, t.Board.ID, func(all []psa.Status) bool { _, ok := psa.FindStatus(all, name); return ok })
+	if err != nil {
+		return psa.Status{}, err
+	}
+	s, ok := psa.FindStatus(all, name)
+	if !ok {
+		return psa.Status{}, psa.UnknownStatus(psa.KindHaloPSA, name, t.Board, all)
+	}
+	return s, nil
+}
+
+// typeStatuses reads the statuses that tickets of a type may have; those of all
+// for the empty type.
+func (c *Client) typeStatuses(ctx context.Context, ticketType string, good func([]psa.Status) bool) ([]psa.Status, error) {
+	return c.statuses.Get(ctx, ticketType, good, func(ctx context.Context) ([]psa.Status, error) {
+		path := "/Status"
+		if ticketType != "" {
+			path += "?tickettype_id=" + url.QueryEscape(ticketType)
+		}
+		var got []struct {
+			ID   wire.ID `json:"id"`
+			Name string  `json:"name"`
+		}
+		if _, err := c.do(ctx, wire.Call{Op: "reading the statuses", Method: http.MethodGet, URL: path}, &got); err != nil {
+			return nil, err
+		}
+		all := make([]psa.Status, len(got))
+		for i, s := range got {
+			all[i] = psa.Status{ID: string(s.ID), Name: s.Name}
+		}
+		return all, nil
+	})
+}
+
+func (c *Client) agent(ctx context.Context, p *psa.Person) (psa.Member, error) {
+	if p == nil {
+		return psa.Member{}, nil
+	}
+	all, err := c.agents.Get(ctx, "", func(all []psa.Member) bool { _, ok := psa.FindMember(all, *p); return ok }, c.readAgents)
+	if err != nil {
+		return psa.Member{}, err
+	}
+	m, ok := psa.FindMember(all, *p)
+	if !ok {
+		return psa.Member{}, psa.UnknownMember(psa.KindHaloPSA, *p)
+	}
+	return m, nil
+}
+
+// readAgents reads the agents; a person's identifier is an agent's name or id.
+func (c *Client) readAgents(ctx context.Context) ([]psa.Member, error) {
+	var got []struct {
+		ID       wire.ID `json:"id"`
+		Name     string  `json:"name"`
+		Email    string  `json:"email"`
+		Disabled bool    `json:"isdisabled"`
+	}
+	if _, err := c.do(ctx, wire.Call{Op: "reading the agents", Method: http.MethodGet, URL: "/Agent"}, &got); err != nil {
+		return nil, err
+	}
+	var all []psa.Member
+	for _, m := range got {
+		if !m.Disabled {
+			all = append(all, psa.Member{ID: string(m.ID), Identifier: m.Name, Name: m.Name, Email: m.Email})
+		}
+	}
+	return all, nil
+}
+
+// said reads what a failing answer says, in any of the shapes that HaloAPI
+// knows: four objects, a JSON string, or text.
+func said(a wire.Answer) string {
+	if a.HTML() {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(a.Body, &text) == nil {
+		return text
+	}
+	var f struct {
+		ErrorMessage string `json:"errorMessage"`
+		Message      string
+		Err          string `json:"error"`
+		Description  string `json:"error_description"`
+	}
+	if json.Unmarshal(a.Body, &f) == nil {
+		for _, s := range []string{f.ErrorMessage, f.Message, f.Description, f.Err} {
+			if s != "" {
+				return s
+			}
+		}
+		return ""
+	}
+	if json.Valid(a.Body) {
+		return ""
+	}
+	return string(a.Body)
+}
+
+// failure classifies a failing answer. Which status a refusal comes with is not
+// documented, so the text decides first.
+func (c *Client) failure(a wire.Answer) *psa.Error {
+	text := said(a)
+	low := strings.ToLower(text)
+	switch {
+	case a.Status == http.StatusUnauthorized:
+		return c.caller.Failure(a, text)
+	case strings.Contains(low, "do not have access to this action"):
+		return c.caller.Errorf(psa.ClassRejected, a, "HaloPSA does not let the API agent use this kind of note.%s", c.caller.Said(text)).
+			WithCure("Enter the id of an outcome in the connection that the agent may use, or allow it in HaloPSA.")
+	case strings.Contains(low, "do not have access"), strings.Contains(low, "do not have permission"), strings.Contains(low, "not authorised"):
+		return c.caller.Errorf(psa.ClassRejected, a, "HaloPSA does not permit this.%s", c.caller.Said(text)).
+			WithCure("Give the API application's agent the right to read and edit tickets and to add actions.")
+	}
+	e := c.caller.Failure(a, text)
+	if a.Status == http.StatusInternalServerError && text != "" {
+		e.Reason = fmt.Sprintf("HaloPSA answered with an error (status 500).%s", c.caller.Said(text))
+		e.GiveUpAfter = doubtful
+	}
+	return e
+}
+
+// Check tries the connection.
+func (c *Client) Check(ctx context.Context, probe psa.Probe) psa.Report {
+	var r psa.Report
+	if _, err := c.token.Get(ctx); err != nil {
+		name := "address"
+		if psa.ClassOf(err) == psa.ClassUnauthorized {
+			r.Passed(name, "HaloPSA answers.")
+			name = "credentials"
+		}
+		r.Failed(name, ended(wire.Call{}, err))
+		return r
+	}
+	r.Passed("address", "HaloPSA answers.")
+	r.Passed("credentials", "HaloPSA accepts them.")
+
+	board := psa.Ref{Name: "HaloPSA"}
+	if probe.Ticket == "" {
+		r.Skipped("tickets", "No ticket was named to look at.", "Name a ticket to have it and its notes read.")
+	} else if t, err := c.Ticket(ctx, probe.Ticket); err != nil {
+		r.Failed("tickets", err)
+	} else {
+		board = t.Board
+		r.Passed("tickets", "Ticket "+t.Number+" can be read.")
+		if _, _, err := c.FindNote(ctx, t.ID, psa.Mark{}); err != nil {
+			r.Failed("notes", err)
+		} else {
+			r.Passed("notes", "Notes can be read. Writing one is first tried by a handoff.")
+		}
+	}
+	if all, err := c.typeStatuses(ctx, board.ID, nil); err != nil {
+		r.Failed("status", err)
+	} else {
+		psa.CheckStatuses(&r, psa.KindHaloPSA, c.options, []psa.BoardStatuses{{Board: board, Statuses: all}})
+	}
+	if c.options.OutcomeID == 0 {
+		r.Warned("outcome", "No outcome is chosen for notes, so HaloPSA chooses one.", "Enter the id of the outcome of a private note.")
+	}
+	if len(probe.People) == 0 && c.options.SetOwner {
+		if _, err := c.agents.Get(ctx, "", nil, c.readAgents); err != nil {
+			r.Failed("owner", err)
+		} else {
+			r.Passed("owner", "Agents can be read.")
+		}
+	}
+	for _, p := range probe.People {
+		if m, err := c.agent(ctx, &p); err != nil {
+			r.Failed("owner", err)
+		} else {
+			r.Passed("owner", psa.Safe(p.String())+" is "+psa.Safe(m.Name)+".")
+		}
+	}
+	return r
+}
