@@ -96,6 +96,8 @@ func CheckStatuses(r *Report, k Kind, o Options, boards []BoardStatuses) {
 		known = slices.Compact(known)
 		item := "status." + string(step)
 		switch {
+		case len(boards) == 0:
+			r.Skipped(item, "Without a ticket or board that can be read, the statuses are not known.", "Mend what failed above first.")
 		case len(missing) == len(boards):
 			r.Items = append(r.Items, CheckItem{
 				Name: item, State: CheckFailed,

@@ -240,6 +240,7 @@ func (s *Autotask) answer(c call) reply {
 		if m := atFields.FindStringSubmatch(c.path); m != nil {
 			return s.fields(m[1], internal)
 		}
+	default:
 	}
 	return s.query(c)
 }

@@ -214,6 +214,7 @@ func (s *ConnectWise) answer(c call) reply {
 		want = http.MethodPatch
 	case OpUnknown:
 		return cwError(http.StatusNotFound, "NotFound", "No such resource")
+	default:
 	}
 	if c.r.Method != want {
 		return cwError(http.StatusMethodNotAllowed, "ConnectWiseApi", "The method is not allowed")
@@ -234,6 +235,7 @@ func (s *ConnectWise) answer(c call) reply {
 		return s.names(c)
 	case OpTickets:
 		return s.tickets(c)
+	default: // about one ticket
 	}
 	m := regexp.MustCompile(`/tickets/(\d+)`).FindStringSubmatch(c.path)
 	id := number(m[1])

@@ -149,6 +149,7 @@ func serve(w http.ResponseWriter, r *http.Request, d *Desk, v vendor) {
 	case FaultRedirect:
 		seen.Status = write(w, reply{status: http.StatusFound, header: http.Header{"Location": {"http://127.0.0.1:1/elsewhere"}}})
 		return
+	default: // the rest happens to the answer
 	}
 	if crowd, ok := v.crowded(endpoint, underway); ok {
 		seen.Status = write(w, crowd)
@@ -165,6 +166,7 @@ func serve(w http.ResponseWriter, r *http.Request, d *Desk, v vendor) {
 			status = http.StatusBadGateway
 		}
 		res = v.failure(status)
+	default:
 	}
 	seen.Status = write(w, res)
 }
