@@ -20,6 +20,7 @@ import (
 	"net/netip"
 	"net/url"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"code.dny.dev/ssrf"
@@ -32,8 +33,8 @@ type Options struct {
 	// Allow lists address ranges that are reachable although they are private
 	// or reserved: that of an on-premises PSA, say. An operator of the
 	// deployment decides about it, never an account by itself: it opens the
-	// deployment's own network. Ranges that overlap the link-local ones, where
-	// clouds keep their credentials, are refused.
+	// deployment's own network. The link-local ranges, where clouds keep their
+	// credentials, stay closed whatever is allowed.
 	Allow []netip.Prefix
 	// Ports are the ports that may be dialed. Empty means 80 and 443.
 	Ports []uint16
@@ -42,8 +43,10 @@ type Options struct {
 	// Timeout bounds a request from the first dial to the last byte of its
 	// body. Zero means 30 seconds. The context may end it earlier.
 	Timeout time.Duration
-	// RootCAs verifies servers instead of the system's roots. For tests.
+	// TLS is used instead of the system's settings. For tests.
 	TLS *tls.Config
+
+	resolver *net.Resolver // for tests
 }
 
 const (
@@ -86,7 +89,7 @@ func Private() []netip.Prefix {
 		netip.MustParsePrefix("10.0.0.0/8"),
 		netip.MustParsePrefix("172.16.0.0/12"),
 		netip.MustParsePrefix("192.168.0.0/16"),
-		netip.MustParsePrefix("fc00::/8"),
+		netip.MustParsePrefix("fc00::/7"),
 	}
 }
 
@@ -103,9 +106,12 @@ func New(o Options) (*Client, error) {
 		if !p.IsValid() {
 			return nil, errors.New("an allowed address range is not valid")
 		}
+		if p.Bits() == 0 {
+			return nil, fmt.Errorf("the address range %s may not be allowed: it is all there is", p)
+		}
 		for _, n := range never() {
-			if p.Overlaps(n) {
-				return nil, fmt.Errorf("the address range %s may not be allowed: it contains addresses of %s", p, n)
+			if n.Overlaps(p) && n.Bits() <= p.Bits() {
+				return nil, fmt.Errorf("the address range %s may not be allowed: it is within %s", p, n)
 			}
 		}
 		if p.Addr().Is4() {
@@ -118,7 +124,18 @@ func New(o Options) (*Client, error) {
 	if len(o.Ports) > 0 {
 		guards = append(guards, ssrf.WithPorts(o.Ports...))
 	}
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second, Control: ssrf.New(guards...).Safe}
+	guard, closed := ssrf.New(guards...), never()
+	control := func(network, address string, conn syscall.RawConn) error {
+		if at, err := netip.ParseAddrPort(address); err == nil {
+			for _, n := range closed {
+				if n.Contains(at.Addr().WithZone("")) {
+					return fmt.Errorf("%w: %s is never a destination", ssrf.ErrProhibitedIP, n)
+				}
+			}
+		}
+		return guard.Safe(network, address, conn)
+	}
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second, Resolver: o.resolver, Control: control}
 	transport := &http.Transport{
 		Proxy:                  nil, // a proxy would connect for us, past the guard
 		DialContext:            dialer.DialContext,

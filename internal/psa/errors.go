@@ -161,6 +161,9 @@ func AsError(err error) *Error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return Errorf(ClassTemporary, "", "Time was up before the PSA answered.").WithCause(err)
 	}
+	if m, ok := errors.AsType[*models.Error](err); ok && m.Code == models.CodeInvalid {
+		return Errorf(ClassMisconfigured, "", "%s", m.Message).WithCause(err) // of Connection.Validate
+	}
 	return Errorf(ClassTemporary, "", "An unexpected error; its details are in the worker's log.").WithCause(err)
 }
 

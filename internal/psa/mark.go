@@ -62,24 +62,65 @@ func (m Mark) In(text string) bool {
 	return strings.Contains(StripHTML(text), mark)
 }
 
-var (
-	breaks = regexp.MustCompile(`(?i)<(?:br|/p|/div|/li|/tr|/h[1-6])\b[^>]*>`)
-	tags   = regexp.MustCompile(`<[^>]*>`)
-	marks  = regexp.MustCompile(`(?i)\[(baton:)`)
-)
+var marks = regexp.MustCompile(`(?i)\[(baton:)`)
 
 // StripHTML returns the text of HTML, good enough for finding a mark and for
 // showing a line of it. It is not a sanitizer.
 func StripHTML(s string) string {
-	s = breaks.ReplaceAllString(s, "\n")
-	return html.UnescapeString(tags.ReplaceAllString(s, ""))
+	var b strings.Builder
+	for {
+		text, rest, found := strings.Cut(s, "<")
+		b.WriteString(text)
+		if !found {
+			break
+		}
+		tag, after, closed := strings.Cut(rest, ">")
+		if !closed {
+			b.WriteString("<" + rest) // no tag
+			break
+		}
+		if endsLine(tag) {
+			b.WriteByte('\n')
+		}
+		s = after
+	}
+	return html.UnescapeString(b.String())
+}
+
+// endsLine reports whether a browser begins a new line after the tag.
+func endsLine(tag string) bool {
+	name, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), " ")
+	switch strings.TrimSuffix(name, "/") {
+	case "br", "/p", "/div", "/li", "/tr", "/h1", "/h2", "/h3", "/h4", "/h5", "/h6":
+		return true
+	}
+	return false
+}
+
+// defuse makes sure that [Mark.In] finds no mark in text, however often a vendor
+// unescapes it. Only text in which tags or entities hide a mark loses them.
+func defuse(text string) string {
+	const most = 5
+	plain, hidden := text, false
+	for range most {
+		next := StripHTML(plain)
+		if next == plain {
+			break
+		}
+		plain = next
+		hidden = hidden || marks.MatchString(plain)
+	}
+	if hidden {
+		text = plain
+	}
+	return marks.ReplaceAllString(text, "($1")
 }
 
 // WithMark returns text with the mark on a line of its own below it. Whatever
 // looks like a mark inside text, which people wrote, is defused: it would make
 // a later step believe that its note is there.
 func WithMark(text string, mark Mark) string {
-	text = strings.TrimSpace(marks.ReplaceAllString(text, "($1"))
+	text = strings.TrimSpace(defuse(text))
 	if text == "" {
 		return mark.String()
 	}

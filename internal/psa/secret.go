@@ -2,6 +2,8 @@ package psa
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 )
@@ -19,6 +21,9 @@ func (s Secret) String() string {
 	}
 	return redacted
 }
+
+// Format hides the secret from every verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // GoString hides the secret from %#v.
 func (s Secret) GoString() string { return `"` + s.String() + `"` }

@@ -59,6 +59,9 @@ func New(c psa.Connection, httpClient *outbound.Client, now func() time.Time) (*
 	if err != nil {
 		return nil, psa.Errorf(psa.ClassMisconfigured, "", "The address of ConnectWise PSA is not valid.")
 	}
+	if strings.Contains(site.Path, "/apis/") {
+		site.Path = "" // the whole address of the API was pasted
+	}
 	cred := func(name string) string { return strings.TrimSpace(c.Credentials[name].Reveal()) }
 	version := c.Options.APIVersion
 	if version == "" {
@@ -114,7 +117,6 @@ func (c *Client) discover(ctx context.Context) (string, time.Duration, error) {
 	}
 	var info *struct {
 		Codebase string
-		IsCloud  bool
 	}
 	if err := c.caller.Decode(a, &info); err != nil {
 		return "", 0, err
@@ -127,7 +129,7 @@ func (c *Client) discover(ctx context.Context) (string, time.Duration, error) {
 	if codebase == "" || strings.ContainsAny(codebase, "/\\?#%. ") {
 		return "", 0, c.caller.Garbled(a)
 	}
-	if cloud(site.Hostname()) || info.IsCloud && !strings.HasPrefix(site.Host, "api-") && strings.Contains(site.Hostname(), "connectwise") {
+	if cloud(site.Hostname()) {
 		site.Host = "api-" + site.Host
 	}
 	return site.String() + "/" + codebase + "/apis/3.0", codebaseTTL, nil

@@ -100,19 +100,25 @@ func (s *Autotask) RenameInternal(label string) {
 // Callback makes a signed webhook, or the unsigned notice that it was turned
 // off.
 func (s *Autotask) Callback(_ string, ticketID int64, action psa.Action) (http.Header, []byte) {
-	h := http.Header{"Content-Type": {"application/json"}}
 	if action == psa.ActionDisabled {
-		return h, []byte(`{"Action":"Deactivated","Guid":"0c9b0a2e-0000-4000-8000-000000000002","EntityType":"Ticket"}`)
+		return http.Header{"Content-Type": {"application/json"}}, []byte(`{"Action":"Deactivated","Guid":"0c9b0a2e-0000-4000-8000-000000000002","EntityType":"Ticket"}`)
 	}
 	verb := map[psa.Action]string{psa.ActionCreated: "Create", psa.ActionUpdated: "Update", psa.ActionDeleted: "Delete"}[action]
 	body, _ := json.Marshal(map[string]any{
 		"Action": verb, "Guid": "0c9b0a2e-0000-4000-8000-000000000002", "EntityType": "Ticket", "Id": ticketID,
 		"Fields": map[string]any{"Status": "5"}, "EventTime": "2026-01-02T03:04:05Z", "SequenceNumber": 7, "PersonID": 12,
 	})
+	return s.Sign(body), body
+}
+
+// Sign signs a webhook's body.
+func (s *Autotask) Sign(body []byte) http.Header {
 	mac := hmac.New(sha1.New, []byte(atWebhook))
 	mac.Write(body)
-	h.Set("X-Hook-Signature", "sha1="+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
-	return h, body
+	return http.Header{
+		"Content-Type":     {"application/json"},
+		"X-Hook-Signature": {"sha1=" + base64.StdEncoding.EncodeToString(mac.Sum(nil))},
+	}
 }
 
 // ServeHTTP answers as Autotask.
@@ -418,6 +424,11 @@ func (s *Autotask) query(c call) reply {
 	slices.SortFunc(rows, func(a, b map[string]any) int { return int(a["id"].(int64) - b["id"].(int64)) })
 	var items []map[string]any
 	more := false
+	for i, f := range q.Filter {
+		if f.Op == "in" && json.Unmarshal(f.Value, &q.Filter[i].in) != nil {
+			return atError(http.StatusInternalServerError, "The filter's value must be a list.")
+		}
+	}
 	for _, row := range rows {
 		good := true
 		for _, f := range q.Filter {
@@ -450,6 +461,7 @@ type atFilter struct {
 	Op    string          `json:"op"`
 	Field string          `json:"field"`
 	Value json.RawMessage `json:"value"`
+	in    []json.Number
 }
 
 func (f atFilter) match(row map[string]any) (bool, string) {
@@ -458,10 +470,6 @@ func (f atFilter) match(row map[string]any) (bool, string) {
 		return false, "Unable to find " + f.Field + " in the entity: the field is not valid."
 	}
 	plain := func(v any) string { return strings.ToLower(fmt.Sprint(v)) }
-	var value any
-	if json.Unmarshal(f.Value, &value) != nil {
-		return false, "The filter's value is not valid."
-	}
 	text := strings.ToLower(strings.Trim(string(f.Value), `"`))
 	switch f.Op {
 	case "eq":
@@ -470,14 +478,9 @@ func (f atFilter) match(row map[string]any) (bool, string) {
 		n, isNumber := have.(int64)
 		return isNumber && n > number(text), ""
 	case "in":
-		var all []json.Number
-		if json.Unmarshal(f.Value, &all) != nil {
-			return false, "The filter's value must be a list."
-		}
-		return slices.Contains(all, json.Number(plain(have))), ""
+		return slices.Contains(f.in, json.Number(plain(have))), ""
 	case "contains":
-		s, _ := value.(string)
-		return like(plain(have), strings.ToLower(s)), ""
+		return like(plain(have), text), ""
 	}
 	return false, "The operator " + f.Op + " is not valid."
 }

@@ -96,13 +96,18 @@ func (s *ConnectWise) Callback(address string, ticketID int64, action psa.Action
 		"ID": ticketID, "Action": verb, "Type": "ticket", "Entity": `{"id":` + strconv.FormatInt(ticketID, 10) + `}`,
 		"MemberId": "sam", "CompanyId": cwCompany, "Metadata": map[string]string{"key_url": keyURL}, "FromUrl": address,
 	})
+	return s.Sign(body), body
+}
+
+// Sign signs a callback's body.
+func (s *ConnectWise) Sign(body []byte) http.Header {
 	key := sha256.Sum256([]byte(cwKey))
 	mac := hmac.New(sha256.New, key[:])
 	mac.Write(body)
 	return http.Header{
 		"Content-Type":        {"application/json"},
 		"X-Content-Signature": {base64.StdEncoding.EncodeToString(mac.Sum(nil))},
-	}, body
+	}
 }
 
 // ServeHTTP answers as ConnectWise PSA.
@@ -183,7 +188,7 @@ func (s *ConnectWise) answer(c call) reply {
 	s.mu.Unlock()
 	if c.op == OpDiscover {
 		if c.path != "/login/companyinfo/"+cwCompany {
-			return ok(nil) // null: an unknown company
+			return ok(raw("null")) // an unknown company
 		}
 		return ok(map[string]any{
 			"CompanyName": "Demo MSP", "Codebase": codebase + "/", "VersionCode": codebase, "VersionNumber": "v4.6.1", "CompanyID": cwCompany, "IsCloud": false,

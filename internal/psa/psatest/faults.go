@@ -40,6 +40,8 @@ const (
 	FaultCommitThenFail FaultKind = "commit_then_fail"
 	// FaultFalseSuccess answers an update as usual without doing it.
 	FaultFalseSuccess FaultKind = "false_success"
+	// FaultRaw answers with Status, ContentType and Body; nothing is done.
+	FaultRaw FaultKind = "raw"
 	// FaultRedirect points to another address.
 	FaultRedirect FaultKind = "redirect"
 )
@@ -55,6 +57,11 @@ type Fault struct {
 	RetryAfter string
 	Delay      time.Duration
 	Until      <-chan struct{}
+	// Reached, when set, is sent to when the fault happens, unless nobody waits.
+	Reached chan<- struct{}
+	// ContentType and Body are for FaultRaw.
+	ContentType string
+	Body        []byte
 }
 
 func (f Fault) hits(op Op) bool { return len(f.On) == 0 || slices.Contains(f.On, op) }
@@ -110,6 +117,17 @@ func (f *Faults) Clear() {
 }
 
 func (f *Faults) pick(op Op) (Fault, bool) {
+	fault, found := f.choose(op)
+	if fault.Reached != nil {
+		select {
+		case fault.Reached <- struct{}{}:
+		default:
+		}
+	}
+	return fault, found
+}
+
+func (f *Faults) choose(op Op) (Fault, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i, n := range f.next {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/http"
 	"regexp"
 	"slices"
@@ -100,10 +101,15 @@ func (s *HaloPSA) Callback(_ string, ticketID int64, action psa.Action) (http.He
 		"id": "9f1c0a2e-0000-4000-8000-000000000003", "webhook_id": "1", "event": event, "timestamp": "2026-01-02T03:04:05Z",
 		"object_id": ticketID, "ticket": map[string]any{"id": ticketID, "status_id": 9},
 	})
+	return s.Sign(body), body
+}
+
+// Sign makes the headers of a webhook. Halo signs nothing; it sends a password.
+func (s *HaloPSA) Sign([]byte) http.Header {
 	return http.Header{
 		"Content-Type":  {"application/json"},
 		"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte("baton:"+haloWebhook))},
-	}, body
+	}
 }
 
 // ServeHTTP answers as HaloPSA.
@@ -295,10 +301,22 @@ func (s *HaloPSA) renderAction(t *Ticket, n Note, withHTML bool) map[string]any 
 	return out
 }
 
-var haloTags = regexp.MustCompile(`<[^>]*>`)
-
+// haloText is the text of a note's HTML.
 func haloText(s string) string {
-	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&#34;", `"`, "&#39;", "'", "&amp;", "&").Replace(haloTags.ReplaceAllString(s, " "))
+	var b strings.Builder
+	inTag := false
+	for _, r := range s {
+		switch {
+		case r == '<':
+			inTag = true
+			b.WriteByte(' ')
+		case r == '>' && inTag:
+			inTag = false
+		case !inTag:
+			b.WriteRune(r)
+		}
+	}
+	return html.UnescapeString(b.String())
 }
 
 func (s *HaloPSA) notes(c call) reply {

@@ -29,6 +29,11 @@ type Server interface {
 	Callback(address string, ticketID int64, action psa.Action) (http.Header, []byte)
 }
 
+// Signer signs any body as a fake's vendor does.
+type Signer interface {
+	Sign(body []byte) http.Header
+}
+
 // New makes the fake of a vendor; nil for an unknown one.
 func New(k psa.Kind) Server {
 	switch k {
@@ -139,6 +144,9 @@ func serve(w http.ResponseWriter, r *http.Request, d *Desk, v vendor) {
 	case FaultHuge:
 		seen.Status = http.StatusOK
 		flood(w, r)
+		return
+	case FaultRaw:
+		seen.Status = write(w, reply{status: fault.Status, header: http.Header{"Content-Type": {fault.ContentType}}, body: raw(fault.Body)})
 		return
 	case FaultCredentials:
 		seen.Status = write(w, v.credentials())

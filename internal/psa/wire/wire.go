@@ -131,9 +131,17 @@ func (c *Caller) broken(call Call, err error) error {
 	}
 	if call.Write && (o.Problem == outbound.ProblemUnclear || o.Problem == outbound.ProblemTooLarge) {
 		e.Class = psa.ClassUnclear
+		if errors.Is(err, context.DeadlineExceeded) {
+			e.RetryAfter = settle
+		}
 	}
 	return e.WithCause(err)
 }
+
+// settle is how long to wait after a write that was not answered in time. The
+// PSA may still be at it, and whoever looks for the note too soon does not find
+// it and writes it again.
+const settle = 15 * time.Second
 
 // doubtful is how often something is tried that looks passing and may be
 // lasting.
@@ -172,7 +180,7 @@ func (c *Caller) Failure(a Answer, message string) *psa.Error {
 	title := c.Kind.Title()
 	said := c.Said(message)
 	switch s := a.Status; {
-	case a.HTML() && s < 500:
+	case a.HTML() && s < 500 && s != http.StatusUnauthorized:
 		e := c.Errorf(psa.ClassTemporary, a, "Something in front of %s, a firewall perhaps, answered with a web page (status %d).", title, s).
 			WithCure("If it stays so, have Baton's address allowed there.")
 		e.GiveUpAfter = doubtful
@@ -191,6 +199,9 @@ func (c *Caller) Failure(a Answer, message string) *psa.Error {
 	case s >= 500:
 		e := c.Errorf(c.lost(a), a, "%s is in trouble (status %d).", title, s)
 		e.RetryAfter = psa.RetryAfter(a.Header, c.Now())
+		if s == http.StatusGatewayTimeout && a.Call.Write {
+			e.RetryAfter = max(e.RetryAfter, settle)
+		}
 		return e
 	default:
 		return c.Errorf(psa.ClassRejected, a, "%s refused the request (status %d).%s", title, s, said).
@@ -218,8 +229,10 @@ func (c *Caller) lost(a Answer) psa.Class {
 	return psa.ClassTemporary
 }
 
-// Said quotes a message of the PSA, made safe, as a sentence to append.
+// Said quotes the first line of a message of the PSA, made safe, as a sentence
+// to append.
 func (c *Caller) Said(message string) string {
+	message, _, _ = strings.Cut(strings.TrimSpace(message), "\n")
 	message = psa.Safe(c.Creds.Redact(message))
 	if message == "" {
 		return ""
