@@ -160,6 +160,9 @@ func (c Connection) Validate() error {
 			add("/options/status/"+Safe(string(step)), "is unknown; use escalated, claimed, released or resolved")
 		}
 	}
+	if strings.Trim(c.Options.APIVersion, "0123456789.") != "" {
+		add("/options/api_version", "is not a version such as 2025.16")
+	}
 	switch c.Options.Notes {
 	case "", VisibilityInternal, VisibilityCustomer:
 	default:

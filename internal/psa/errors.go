@@ -183,6 +183,26 @@ func Worst(errs ...error) error {
 	return worst
 }
 
+// Doubtful is the [Error.GiveUpAfter] of trouble that looks passing and may be
+// lasting. With the side effects' backoff that is some three hours, longer than
+// most outages.
+const Doubtful = 40
+
+// GaveUp returns err as it is, or as [ClassRejected] when it was tried as often
+// as is worth it. Attempt counts from 1.
+func GaveUp(err error, attempt int) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.GiveUpAfter == 0 || attempt < e.GiveUpAfter || !e.Retryable() {
+		return err
+	}
+	final := e.WithCause(err)
+	final.Class, final.RetryAfter = ClassRejected, 0
+	if final.Cure == "" {
+		final.Cure = "Look at the ticket and the connection, then retry."
+	}
+	return final
+}
+
 const maxSafe = 200
 
 // Safe makes a text that came from outside fit to be shown in a sentence: one

@@ -169,6 +169,7 @@ func TestValidate(t *testing.T) {
 		"line break":     {func(c *psa.Connection) { c.Credentials[psa.CredClientID] = "a\r\nHost: x" }, "/credentials/client_id"},
 		"foreign":        {func(c *psa.Connection) { c.Credentials[psa.CredPublicKey] = "x" }, "/credentials/public_key"},
 		"step":           {func(c *psa.Connection) { c.Options.Status = map[psa.StepName]string{"parked": "x"} }, "/options/status/parked"},
+		"version":        {func(c *psa.Connection) { c.Options.APIVersion = "2025.16\r\nX: y" }, "/options/api_version"},
 		"notes":          {func(c *psa.Connection) { c.Options.Notes = "everybody" }, "/options/notes"},
 	} {
 		conn := good()

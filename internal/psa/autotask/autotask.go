@@ -45,9 +45,6 @@ const (
 	maxPages   = 200
 	// complete is the status of a finished ticket, which every tenant has.
 	complete = "5"
-	// doubtful is how often an HTTP 500 of unknown meaning is worth a retry:
-	// Autotask also answers 500 to what will never work.
-	doubtful = 10
 )
 
 // Client is a [psa.Client] for Autotask.
@@ -117,7 +114,7 @@ func (c *Client) discover(ctx context.Context) (string, time.Duration, error) {
 	if a.Status == http.StatusInternalServerError && !a.HTML() {
 		e := c.caller.Errorf(psa.ClassTemporary, a, "Autotask does not know the API user, or is in trouble.").
 			WithCure("Check the user name (key) in the connection.")
-		e.GiveUpAfter = doubtful
+		e.GiveUpAfter = psa.Doubtful
 		return "", 0, e
 	}
 	if a.Status != http.StatusOK {

@@ -70,7 +70,7 @@ func (c *Client) failure(a wire.Answer) *psa.Error {
 		e = c.caller.Failure(a, said)
 		if a.Status == http.StatusInternalServerError {
 			e.Reason = fmt.Sprintf("Autotask answered with an error (status 500).%s", c.caller.Said(said))
-			e.GiveUpAfter = doubtful
+			e.GiveUpAfter = psa.Doubtful // it also answers 500 to what will never work
 		}
 	}
 	if e.Class == psa.ClassRejected {

@@ -121,7 +121,9 @@ func TestErrorsOfTheFixtures(t *testing.T) {
 	unknown := wire.Answer{Response: outbound.Response{Status: 500, Header: http.Header{}, Body: []byte(`{"errors":["Oops 0x80."]}`)}, Call: wire.Call{Write: true}}
 	got := c.failure(unknown)
 	require.Equal(t, psa.ClassUnclear, got.Class)
-	require.Equal(t, doubtful, got.GiveUpAfter)
+	require.Equal(t, psa.Doubtful, got.GiveUpAfter)
+	require.Equal(t, psa.ClassUnclear, psa.ClassOf(psa.GaveUp(got, psa.Doubtful-1)))
+	require.Equal(t, psa.ClassRejected, psa.ClassOf(psa.GaveUp(got, psa.Doubtful)))
 }
 
 func TestWhoSeesANote(t *testing.T) {

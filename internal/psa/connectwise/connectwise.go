@@ -383,12 +383,19 @@ func (c *Client) AddNote(ctx context.Context, ticketID string, n psa.Note) (stri
 	default:
 		return "", c.failure(a)
 	}
-	var made note
+	var made struct {
+		note
+		Detail bool `json:"detailDescriptionFlag"`
+	}
 	if err := c.caller.Decode(a, &made); err != nil {
 		return "", err
 	}
 	if made.ID == "" || made.Text != "" && !n.Mark.In(made.Text) {
 		return "", c.caller.Garbled(a)
+	}
+	if made.Detail && !n.CustomerVisible {
+		return string(made.ID), c.caller.Errorf(psa.ClassRejected, a, "ConnectWise PSA shows the internal note to the customer.").
+			WithCure("Move it to the internal notes of the ticket, and look for a workflow rule that did this.")
 	}
 	return string(made.ID), nil
 }

@@ -28,8 +28,6 @@ const (
 	maxPages   = 200
 	// tokenMargin is how long before its end a token counts as old.
 	tokenMargin = time.Minute
-	// doubtful is how often an HTTP 500 of unknown meaning is worth a retry.
-	doubtful = 10
 )
 
 // Client is a [psa.Client] for HaloPSA.
@@ -532,7 +530,7 @@ func (c *Client) failure(a wire.Answer) *psa.Error {
 	e := c.caller.Failure(a, text)
 	if a.Status == http.StatusInternalServerError && text != "" {
 		e.Reason = fmt.Sprintf("HaloPSA answered with an error (status 500).%s", c.caller.Said(text))
-		e.GiveUpAfter = doubtful
+		e.GiveUpAfter = psa.Doubtful
 	}
 	return e
 }

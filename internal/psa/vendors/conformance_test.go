@@ -279,6 +279,9 @@ func TestErrorClasses(t *testing.T) {
 				return err
 			})
 			require.Equal(t, trouble.code, models.CodeOf(err), trouble.name)
+			if trouble.fault.Status == http.StatusGatewayTimeout { // the PSA may still be at it
+				require.NotZero(t, psa.AsError(err).RetryAfter)
+			}
 			// The trouble over, the same push heals, and there is one note.
 			_, err = psa.Push(t.Context(), b.client, step)
 			require.NoError(t, err, trouble.name)

@@ -92,7 +92,8 @@ func NewPool(o Options, limit int) *Pool {
 // Get returns the client of the connection that key names, such as an account's
 // id. A new version, such as the row's time of change, replaces it; what is
 // under way with the old one is not disturbed. The connection is only read from
-// connection when the client has to be made, because that takes decrypting.
+// connection when the client has to be made, because that takes decrypting;
+// everybody waits for it, so it should ask no database.
 func (p *Pool) Get(key, version string, connection func() (psa.Connection, error)) (psa.Client, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

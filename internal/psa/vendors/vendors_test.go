@@ -218,3 +218,20 @@ func TestSendCallback(t *testing.T) {
 	require.Equal(t, psa.ActionDisabled, got.Action)
 	require.False(t, got.Verified)
 }
+
+// The sandbox serves a fake below a path of its own.
+func TestConnectWiseBelowAPath(t *testing.T) {
+	t.Parallel()
+	b := setup(t, psa.KindConnectWise)
+	server := httptest.NewServer(http.StripPrefix("/sandbox/psa", b.fake))
+	defer server.Close()
+	b.address = server.URL + "/sandbox/psa"
+	b.connect(t)
+	_, err := psa.Push(t.Context(), b.client, b.step(psa.StepClaimed, 1))
+	require.NoError(t, err)
+	require.Equal(t, "In Progress", b.desk.StatusName(b.ticket.ID))
+	h, body := b.fake.Callback(b.address, b.ticket.ID, psa.ActionDeleted)
+	cb, err := b.client.Callback(t.Context(), h, body)
+	require.NoError(t, err)
+	require.Equal(t, psa.ActionDeleted, cb.Action)
+}

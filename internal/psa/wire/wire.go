@@ -113,7 +113,7 @@ func (c *Caller) broken(call Call, err error) error {
 	case o.Problem == outbound.ProblemTooLarge:
 		e = psa.Errorf(psa.ClassTemporary, call.Op, "%s answered with more than Baton reads.", title).
 			WithCure("If it stays so, look at what stands at the connection's address.")
-		e.GiveUpAfter = doubtful
+		e.GiveUpAfter = psa.Doubtful
 	case o.Certificate:
 		e = psa.Errorf(psa.ClassTemporary, call.Op, "The certificate of %s is not trusted.", title).
 			WithCure("Have it renewed, or check the address in the connection.")
@@ -142,10 +142,6 @@ func (c *Caller) broken(call Call, err error) error {
 // PSA may still be at it, and whoever looks for the note too soon does not find
 // it and writes it again.
 const settle = 15 * time.Second
-
-// doubtful is how often something is tried that looks passing and may be
-// lasting.
-const doubtful = 20
 
 // Errorf makes an error about an answer.
 func (c *Caller) Errorf(class psa.Class, a Answer, format string, args ...any) *psa.Error {
@@ -183,7 +179,7 @@ func (c *Caller) Failure(a Answer, message string) *psa.Error {
 	case a.HTML() && s < 500 && s != http.StatusUnauthorized:
 		e := c.Errorf(psa.ClassTemporary, a, "Something in front of %s, a firewall perhaps, answered with a web page (status %d).", title, s).
 			WithCure("If it stays so, have Baton's address allowed there.")
-		e.GiveUpAfter = doubtful
+		e.GiveUpAfter = psa.Doubtful
 		return e
 	case s == http.StatusUnauthorized:
 		return c.Unauthorized(a)
@@ -260,7 +256,7 @@ func (c *Caller) Garbled(a Answer) *psa.Error {
 	}
 	e := c.Errorf(c.lost(a), a, "%s answered with %s (status %d).", c.Kind.Title(), what, a.Status).
 		WithCure("It may be under maintenance. If it stays so, check the address in the connection.")
-	e.GiveUpAfter = doubtful
+	e.GiveUpAfter = psa.Doubtful
 	return e
 }
 
