@@ -166,6 +166,18 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
+// InMemory makes a client that calls a transport instead of the network, and
+// has no guard. It is for fuzzing, which needs many calls a second.
+func InMemory(transport http.RoundTripper) *Client {
+	return &Client{
+		http: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		transport: &http.Transport{}, userAgent: "baton", maxBody: defaultMaxBody, timeout: defaultTimeout,
+	}
+}
+
 // Close closes the connections that are not in use.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 

@@ -85,8 +85,8 @@ func Push(ctx context.Context, c Client, s Step) (Result, error) {
 			return r, err
 		}
 	}
-	change := Change{Status: s.Status, Owner: s.Owner}
-	if strings.EqualFold(change.Status, ticket.Status.Name) {
+	change := Change{Status: strings.TrimSpace(s.Status), Owner: s.Owner}
+	if strings.EqualFold(change.Status, strings.TrimSpace(ticket.Status.Name)) {
 		change.Status = ""
 	}
 	if change.Owner != nil && ticket.Owner.ID != "" && change.Owner.Matches(ticket.Owner) {
