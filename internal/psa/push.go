@@ -56,8 +56,10 @@ type Result struct {
 // attempt looks for the mark.
 //
 // Two pushes of one step must not run at the same time, and the steps of one
-// ticket must be pushed in their order. The result tells what was done also
-// when there is an error.
+// ticket must be pushed in their order. Where a step is pushed again after later
+// ones, as after a workflow reset, leave its status and owner empty: they would
+// set the ticket back. The result tells what was done also when there is an
+// error.
 func Push(ctx context.Context, c Client, s Step) (Result, error) {
 	var r Result
 	if strings.TrimSpace(s.Ticket) == "" {
