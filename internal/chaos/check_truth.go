@@ -113,8 +113,11 @@ func checkRefusals(ix *index) []Violation {
 				reason = "the session had no open handoff"
 			}
 		case models.CodeConflict:
-			if putBack(op) && !ix.putBackDuring(op) {
+			switch {
+			case putBack(op) && !ix.putBackDuring(op):
 				reason = "it was not put back into the queue meanwhile"
+			case op.Outrun() && !ix.takenAway(op):
+				reason = "nobody had taken it from them"
 			}
 		case models.CodeClosed: // the model knows
 		default:
@@ -156,6 +159,17 @@ func (ix *index) hadOpen(op Op) bool {
 		}
 	}
 	return false
+}
+
+// takenAway reports whether an accepted claim was over by the time of its
+// answer.
+func (ix *index) takenAway(op Op) bool {
+	claim, ok := ix.effect(op)
+	if !ok {
+		return true // that it is not in the timeline is for checkKept
+	}
+	later := ix.handoffs[op.Handoff].Timeline[claim.Version:]
+	return len(later) > 0 && ix.when(later[0]) <= op.Return
 }
 
 func (ix *index) putBackDuring(op Op) bool {
