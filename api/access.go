@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"github.com/baton-handoff/baton/internal/aside"
 	"github.com/baton-handoff/baton/internal/tenant"
 	"github.com/baton-handoff/baton/models"
 )
@@ -22,7 +23,13 @@ func (s *Server) admit(c *gin.Context) {
 	if op.access.public {
 		return
 	}
-	by, err := s.authenticate(c.Request.Context(), c.Request)
+	var by models.Principal
+	var err error
+	if op.stream {
+		aside.Do(func() { by, err = s.authenticate(c.Request.Context(), c.Request) })
+	} else {
+		by, err = s.authenticate(c.Request.Context(), c.Request)
+	}
 	if err == nil && !op.access.admits(by) {
 		err = models.Errorf(models.CodeForbidden, "This takes the role %s or a higher one; yours is %s.", op.access.least, by.Role)
 	}

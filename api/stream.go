@@ -11,6 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/baton-handoff/baton/internal/aside"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -33,17 +34,17 @@ func retryJitter() int { return retryLeast + rand.IntN(retryMost-retryLeast+1) }
 // one goroutine with no buffer of its own, and ends when the reader is gone,
 // may no longer read, or was too slow, and when the server drains.
 func (s *Server) stream(c *gin.Context) {
-	ctx, by := caller(c)
 	p, err := s.streams.enter()
 	if err != nil {
-		requestOf(ctx).err = err
+		requestOf(c.Request.Context()).err = err
 		s.streamLater(c, retryAfter(err))
 		return
 	}
 	defer s.streams.leave(p)
-	sub, err := s.o.Feed.Subscribe(ctx, by.AccountID, lastEventID(c.Request))
+	l := &live{server: s, c: c, place: p, by: requestOf(c.Request.Context()).by}
+	aside.Do(func() { err = l.subscribe() })
 	if models.CodeOf(err) == models.CodeUnavailable {
-		requestOf(ctx).err = err
+		requestOf(c.Request.Context()).err = err
 		s.streamLater(c, retryJitter())
 		return
 	}
@@ -51,62 +52,99 @@ func (s *Server) stream(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	defer sub.Close()
+	defer l.sub.Close()
 
-	out := s.openStream(c)
-	defer out.close()
-	err = out.write(fmt.Appendf(nil, "retry: %d\nid: %s\nevent: ready\ndata: {\"account_id\":\"%s\"}\n\n", retryJitter(), sub.Start(), by.AccountID))
+	l.out = s.openStream(c)
+	defer l.out.close()
+	aside.Do(func() { err = l.greet() })
 	if err == nil {
-		err = s.follow(c, p, sub, out)
+		err = l.follow()
 	}
-	requestOf(ctx).err = err
+	requestOf(c.Request.Context()).err = err
+}
+
+// live is an open stream. What it knows is here, and not in variables of its
+// goroutine, whose stack is kept small.
+type live struct {
+	server    *Server
+	c         *gin.Context
+	place     *place
+	by        models.Principal
+	sub       Subscription
+	out       streamWriter
+	keepalive time.Time // when to write something, if there is nothing to say
+	reauth    time.Time // when to ask whether the reader may still read
+}
+
+func (l *live) subscribe() (err error) {
+	l.sub, err = l.server.o.Feed.Subscribe(l.c.Request.Context(), l.by.AccountID, lastEventID(l.c.Request))
+	return err
+}
+
+func (l *live) greet() error {
+	now := time.Now()
+	l.keepalive, l.reauth = now.Add(l.server.o.StreamKeepalive), now.Add(l.server.reauthDelay())
+	return l.out.write(now, fmt.Appendf(nil, "retry: %d\nid: %s\nevent: ready\ndata: {\"account_id\":\"%s\"}\n\n", retryJitter(), l.sub.Start(), l.by.AccountID))
 }
 
 // follow writes what the subscription brings until the stream ends, and
 // returns why, when it is not that the reader has gone or the server drains.
-func (s *Server) follow(c *gin.Context, p *place, sub Subscription, out *streamWriter) error {
-	ctx, by := caller(c)
-	keepalive := time.Now().Add(s.o.StreamKeepalive)
-	reauth := time.Now().Add(s.reauthDelay())
-	for {
-		wait, stop := context.WithDeadline(ctx, earliest(keepalive, reauth, by.ExpiresAt))
-		if !p.waits(stop) {
-			stop()
+func (l *live) follow() error {
+	ctx := l.c.Request.Context()
+	for woken := true; ; {
+		if woken {
+			// Not for each event: that the next keepalive is later now is seen
+			// when the alarm goes off.
+			l.place.alarm.Reset(time.Until(earliest(l.keepalive, l.reauth, l.by.ExpiresAt)))
+		}
+		if l.place.ended.Load() {
 			return nil
 		}
-		frames, err := sub.Next(wait)
-		ended := wait.Err()
-		stop()
-		switch {
-		case errors.Is(ended, context.Canceled):
+		frames, err := l.sub.Next(ctx, l.place.alarm.C)
+		if ctx.Err() != nil {
 			return nil
-		case err != nil && ended == nil:
+		}
+		if err != nil {
 			return err
 		}
-		if len(frames) > 0 {
-			if err := out.write(frames...); err != nil {
-				return err
-			}
-			keepalive = time.Now().Add(s.o.StreamKeepalive)
-		}
+		woken = len(frames) == 0
 		now := time.Now()
-		if !by.ExpiresAt.IsZero() && !now.Before(by.ExpiresAt) {
-			return errors.New("the token has expired")
-		}
-		if !now.Before(reauth) {
-			if by, err = s.reauthenticate(c, by); err != nil {
+		if !woken {
+			if err := l.out.write(now, frames...); err != nil {
 				return err
 			}
-			reauth = time.Now().Add(s.reauthDelay())
+			l.keepalive = now.Add(l.server.o.StreamKeepalive)
 		}
-		if !now.Before(keepalive) {
-			if err := out.write([]byte(": keepalive\n\n")); err != nil {
-				return err
-			}
-			keepalive = time.Now().Add(s.o.StreamKeepalive)
+		if err := l.attend(now); err != nil {
+			return err
 		}
 	}
 }
+
+// attend does what is due, and returns why the stream has to end, if it has.
+func (l *live) attend(now time.Time) error {
+	if !l.by.ExpiresAt.IsZero() && !now.Before(l.by.ExpiresAt) {
+		return errors.New("the token has expired")
+	}
+	if !now.Before(l.reauth) {
+		var err error
+		aside.Do(func() { err = l.reauthenticate() })
+		if err != nil {
+			return err
+		}
+		now = time.Now()
+		l.reauth = now.Add(l.server.reauthDelay())
+	}
+	if !now.Before(l.keepalive) {
+		if err := l.out.write(now, keepaliveFrame); err != nil {
+			return err
+		}
+		l.keepalive = now.Add(l.server.o.StreamKeepalive)
+	}
+	return nil
+}
+
+var keepaliveFrame = []byte(": keepalive\n\n")
 
 // reauthDelay is spread, or the streams of a replica would all ask at once.
 func (s *Server) reauthDelay() time.Duration {
@@ -115,19 +153,20 @@ func (s *Server) reauthDelay() time.Duration {
 
 // reauthenticate asks whether the reader may still read. When that cannot be
 // told now, they may: their token still has its own end.
-func (s *Server) reauthenticate(c *gin.Context, by models.Principal) (models.Principal, error) {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), authTimeout)
+func (l *live) reauthenticate() error {
+	ctx, cancel := context.WithTimeout(l.c.Request.Context(), authTimeout)
 	defer cancel()
-	now, err := s.authenticate(ctx, c.Request)
+	now, err := l.server.authenticate(ctx, l.c.Request)
 	switch code := models.CodeOf(err); {
 	case code == models.CodeUnauthenticated, code == models.CodeForbidden:
-		return by, fmt.Errorf("the reader lost access: %w", err)
+		return fmt.Errorf("the reader lost access: %w", err)
 	case err != nil:
-		return by, nil
-	case now.UserID != by.UserID, now.AccountID != by.AccountID, !s.operation(c).access.admits(now):
-		return by, errors.New("the reader lost access")
+		return nil
+	case now.UserID != l.by.UserID, now.AccountID != l.by.AccountID, !l.server.operation(l.c).access.admits(now):
+		return errors.New("the reader lost access")
 	}
-	return now, nil
+	l.by = now
+	return nil
 }
 
 // lastEventID is where the reader goes on. The header is the newer one: a
@@ -145,7 +184,7 @@ func (s *Server) streamLater(c *gin.Context, retry int) {
 	c.Abort()
 	out := s.openStream(c)
 	defer out.close()
-	_ = out.write(fmt.Appendf(nil, "retry: %d\n\n", retry)) // a reader who misses it comes back anyway
+	_ = out.write(time.Now(), fmt.Appendf(nil, "retry: %d\n\n", retry)) // a reader who misses it comes back anyway
 }
 
 // streamWriter writes frames, each time with a deadline of its own: the
@@ -156,7 +195,7 @@ type streamWriter struct {
 	timeout time.Duration
 }
 
-func (s *Server) openStream(c *gin.Context) *streamWriter {
+func (s *Server) openStream(c *gin.Context) streamWriter {
 	h := c.Writer.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache")
@@ -167,12 +206,12 @@ func (s *Server) openStream(c *gin.Context) *streamWriter {
 		raw = w.Unwrap()
 	}
 	c.Writer.WriteHeaderNow()
-	return &streamWriter{to: c.Writer, control: http.NewResponseController(raw), timeout: s.o.StreamWriteTimeout}
+	return streamWriter{to: c.Writer, control: http.NewResponseController(raw), timeout: s.o.StreamWriteTimeout}
 }
 
 // write sends frames with one write and one flush.
-func (w *streamWriter) write(frames ...[]byte) error {
-	if err := w.control.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
+func (w *streamWriter) write(now time.Time, frames ...[]byte) error {
+	if err := w.control.SetWriteDeadline(now.Add(w.timeout)); err != nil {
 		return fmt.Errorf("setting the deadline of a write to a stream: %w", err)
 	}
 	data := frames[0]

@@ -103,13 +103,15 @@ type fakeSubscription struct {
 func (s *fakeSubscription) Start() string { return "7-41" }
 func (s *fakeSubscription) Close()        { s.closed = true }
 
-func (s *fakeSubscription) Next(ctx context.Context) ([][]byte, error) {
+func (s *fakeSubscription) Next(ctx context.Context, alarm <-chan time.Time) ([][]byte, error) {
 	select {
 	case frames, open := <-s.frames:
 		if !open {
 			return nil, s.end
 		}
 		return frames, nil
+	case <-alarm:
+		return nil, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -89,7 +89,7 @@ func read(t require.TestingT, s *Subscription, d time.Duration) (items []item, e
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	for {
-		frames, err := s.Next(ctx)
+		frames, err := s.Next(ctx, nil)
 		if err != nil {
 			if errors.Is(err, context.DeadlineExceeded) {
 				err = nil
@@ -296,7 +296,7 @@ func TestSlowReaderIsToldAndDropped(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, ids(t, edge, time.Millisecond), 8, "as far behind as the ring is long")
 		require.Equal(t, []string{"resync:slow@1-12", ErrDropped.Error()}, ids(t, slow, time.Millisecond))
-		_, err := slow.Next(context.Background())
+		_, err := slow.Next(context.Background(), nil)
 		require.ErrorIs(t, err, ErrDropped)
 		require.Len(t, ids(t, quick, time.Millisecond), 8, "nobody else notices")
 		require.Equal(t, []string{"slow"}, observed.resyncs)
@@ -310,7 +310,7 @@ func TestReplayingReaderIsNotSlow(t *testing.T) {
 		tb.add(acme, 97)
 		s := subscribe(t, h, acme, "1-0")
 		for last := int64(0); last < 200; {
-			frames, err := s.Next(context.Background())
+			frames, err := s.Next(context.Background(), nil)
 			require.NoError(t, err)
 			for _, f := range frames {
 				last++
@@ -421,7 +421,7 @@ func TestTopicsLingerAndGo(t *testing.T) {
 		tb.add(acme, 1)
 		c := subscribe(t, h, acme, "1-3")
 		require.Equal(t, []string{"1-4"}, ids(t, c, time.Millisecond))
-		_, err := b.Next(context.Background())
+		_, err := b.Next(context.Background(), nil)
 		require.ErrorIs(t, err, ErrClosed)
 	})
 }
@@ -431,7 +431,7 @@ func TestStopEndsStreams(t *testing.T) {
 		s := subscribe(t, h, acme, "")
 		ended := make(chan error)
 		go func() {
-			_, err := s.Next(context.Background())
+			_, err := s.Next(context.Background(), nil)
 			ended <- err
 		}()
 		synctest.Wait()
@@ -450,7 +450,7 @@ func TestNextEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		tb.fail(100)
-		_, err := s.Next(ctx)
+		_, err := s.Next(ctx, nil)
 		require.ErrorIs(t, err, context.Canceled)
 		tb.fail(0)
 		require.Equal(t, []string{"1-2", "1-3"}, ids(t, s, time.Second), "an ended wait loses nothing")
@@ -568,7 +568,7 @@ func TestManyReadersAtOnce(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 				defer cancel()
 				for last := int64(i % 10); last < total; {
-					frames, err := s.Next(ctx)
+					frames, err := s.Next(ctx, nil)
 					if errors.Is(err, ErrDropped) {
 						return
 					}
