@@ -25,9 +25,8 @@ func (e *Engine) Transition(ctx context.Context, by models.Principal, req models
 	if err != nil {
 		return models.HandoffView{}, err
 	}
-	requestID := requestID(by, req, row.Generation)
 	if repeated {
-		return e.repeat(ctx, by, req, requestID)
+		return e.repeat(ctx, by, req, requestID(by, req, row.Generation))
 	}
 	ask := workflows.Request{
 		HandoffID: row.ID, Generation: row.Generation,
@@ -45,7 +44,7 @@ func (e *Engine) Transition(ctx context.Context, by models.Principal, req models
 			return models.HandoffView{}, err
 		}
 	}
-	snap, err := e.ask(ctx, row.Handoff, req, ask, requestID)
+	snap, err := e.ask(ctx, row.Handoff, req, ask, requestID(by, req, row.Generation))
 	if err != nil {
 		return models.HandoffView{}, err
 	}
