@@ -8,7 +8,6 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
-	"github.com/baton-handoff/baton/internal/aside"
 	"github.com/baton-handoff/baton/internal/tenant"
 	"github.com/baton-handoff/baton/models"
 )
@@ -23,13 +22,7 @@ func (s *Server) admit(c *gin.Context) {
 	if op.access.public {
 		return
 	}
-	var by models.Principal
-	var err error
-	if op.stream {
-		aside.Do(func() { by, err = s.authenticate(c.Request.Context(), c.Request) })
-	} else {
-		by, err = s.authenticate(c.Request.Context(), c.Request)
-	}
+	by, err := s.authenticate(c.Request.Context(), c.Request.Header)
 	if err == nil && !op.access.admits(by) {
 		err = models.Errorf(models.CodeForbidden, "This takes the role %s or a higher one; yours is %s.", op.access.least, by.Role)
 	}
@@ -47,8 +40,8 @@ func (s *Server) admit(c *gin.Context) {
 	c.Request = c.Request.WithContext(tenant.With(ctx, by.AccountID))
 }
 
-func (s *Server) authenticate(ctx context.Context, r *http.Request) (models.Principal, error) {
-	token, err := bearer(r.Header.Values("Authorization"))
+func (s *Server) authenticate(ctx context.Context, h http.Header) (models.Principal, error) {
+	token, err := bearer(h.Values("Authorization"))
 	if err != nil {
 		return models.Principal{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -30,21 +31,44 @@ const authTimeout = 5 * time.Second
 // streams together do not come back together.
 func retryJitter() int { return retryLeast + rand.IntN(retryMost-retryLeast+1) }
 
-// stream serves the feed of the caller's account as server-sent events. It is
-// one goroutine with no buffer of its own, and ends when the reader is gone,
-// may no longer read, or was too slow, and when the server drains.
+const streamRoute = "/api/v1/ai-sessions/escalations/stream"
+
+// liveKey is where the handler of the stream leaves it in the request's
+// context, to be followed.
+type liveKey struct{}
+
+// serveStream serves the feed of the caller's account as server-sent events.
+// It is one goroutine with no buffer of its own, and ends when the reader is
+// gone, may no longer read, or was too slow, and when the server drains.
+//
+// A stream is opened as any request is served, but aside. What is left while
+// it is open is a small stack, and nothing of gin.
+func (s *Server) serveStream(w http.ResponseWriter, r *http.Request) {
+	var l *live
+	aside.Do(func() { s.engine.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), liveKey{}, &l))) })
+	if l != nil {
+		l.run()
+	}
+}
+
+// stream opens a stream: the handler, after which serveStream goes on.
 func (s *Server) stream(c *gin.Context) {
-	p, err := s.streams.enter()
-	if err != nil {
-		requestOf(c.Request.Context()).err = err
-		s.streamLater(c, retryAfter(err))
+	ctx, by := caller(c)
+	r := requestOf(ctx)
+	l := &live{server: s, ctx: ctx, header: c.Request.Header, request: r}
+	defer func() {
+		if r.live == nil {
+			l.close()
+		}
+	}()
+	if l.place, r.err = s.streams.enter(); r.err != nil {
+		s.streamLater(c, retryAfter(r.err))
 		return
 	}
-	defer s.streams.leave(p)
-	l := &live{server: s, c: c, place: p, by: requestOf(c.Request.Context()).by}
-	aside.Do(func() { err = l.subscribe() })
+	var err error
+	l.sub, err = s.o.Feed.Subscribe(ctx, by.AccountID, lastEventID(c.Request))
 	if models.CodeOf(err) == models.CodeUnavailable {
-		requestOf(c.Request.Context()).err = err
+		r.err = err
 		s.streamLater(c, retryJitter())
 		return
 	}
@@ -52,56 +76,73 @@ func (s *Server) stream(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	defer l.sub.Close()
-
 	l.out = s.openStream(c)
-	defer l.out.close()
-	aside.Do(func() { err = l.greet() })
-	if err == nil {
-		err = l.follow()
+	now := time.Now()
+	l.keepalive, l.reauth = now.Add(s.o.StreamKeepalive), now.Add(s.reauthDelay())
+	r.err = l.out.write(now, fmt.Appendf(nil, "retry: %d\nid: %s\nevent: ready\ndata: {\"account_id\":\"%s\"}\n\n", retryJitter(), l.sub.Start(), by.AccountID))
+	if r.err == nil {
+		r.live, r.status = l, c.Writer.Status()
+		*ctx.Value(liveKey{}).(**live) = l //nolint:forcetypeassert // see serveStream
 	}
-	requestOf(c.Request.Context()).err = err
 }
 
 // live is an open stream. What it knows is here, and not in variables of its
 // goroutine, whose stack is kept small.
 type live struct {
 	server    *Server
-	c         *gin.Context
+	ctx       context.Context
+	header    http.Header
+	request   *request
 	place     *place
-	by        models.Principal
 	sub       Subscription
 	out       streamWriter
 	keepalive time.Time // when to write something, if there is nothing to say
 	reauth    time.Time // when to ask whether the reader may still read
 }
 
-func (l *live) subscribe() (err error) {
-	l.sub, err = l.server.o.Feed.Subscribe(l.c.Request.Context(), l.by.AccountID, lastEventID(l.c.Request))
-	return err
+// run follows the feed to the end of the stream, and tells of it.
+func (l *live) run() {
+	defer func() {
+		v := recover()
+		if v != nil {
+			l.request.code, l.request.err = models.CodeInternal, fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+		l.close()
+		l.server.record(l.request)
+		if v != nil {
+			panic(http.ErrAbortHandler) // The reader must not take it for an end.
+		}
+	}()
+	l.request.err = l.follow()
 }
 
-func (l *live) greet() error {
-	now := time.Now()
-	l.keepalive, l.reauth = now.Add(l.server.o.StreamKeepalive), now.Add(l.server.reauthDelay())
-	return l.out.write(now, fmt.Appendf(nil, "retry: %d\nid: %s\nevent: ready\ndata: {\"account_id\":\"%s\"}\n\n", retryJitter(), l.sub.Start(), l.by.AccountID))
+// close gives up what the stream has, which may not be everything.
+func (l *live) close() {
+	if l.out.control != nil {
+		l.out.close()
+	}
+	if l.sub != nil {
+		l.sub.Close()
+	}
+	if l.place != nil {
+		l.server.streams.leave(l.place)
+	}
 }
 
 // follow writes what the subscription brings until the stream ends, and
 // returns why, when it is not that the reader has gone or the server drains.
 func (l *live) follow() error {
-	ctx := l.c.Request.Context()
 	for woken := true; ; {
 		if woken {
 			// Not for each event: that the next keepalive is later now is seen
 			// when the alarm goes off.
-			l.place.alarm.Reset(time.Until(earliest(l.keepalive, l.reauth, l.by.ExpiresAt)))
+			l.place.alarm.Reset(time.Until(earliest(l.keepalive, l.reauth, l.request.by.ExpiresAt)))
 		}
 		if l.place.ended.Load() {
 			return nil
 		}
-		frames, err := l.sub.Next(ctx, l.place.alarm.C)
-		if ctx.Err() != nil {
+		frames, err := l.sub.Next(l.ctx, l.place.alarm.C)
+		if l.ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
@@ -123,7 +164,7 @@ func (l *live) follow() error {
 
 // attend does what is due, and returns why the stream has to end, if it has.
 func (l *live) attend(now time.Time) error {
-	if !l.by.ExpiresAt.IsZero() && !now.Before(l.by.ExpiresAt) {
+	if expires := l.request.by.ExpiresAt; !expires.IsZero() && !now.Before(expires) {
 		return errors.New("the token has expired")
 	}
 	if !now.Before(l.reauth) {
@@ -154,18 +195,19 @@ func (s *Server) reauthDelay() time.Duration {
 // reauthenticate asks whether the reader may still read. When that cannot be
 // told now, they may: their token still has its own end.
 func (l *live) reauthenticate() error {
-	ctx, cancel := context.WithTimeout(l.c.Request.Context(), authTimeout)
+	ctx, cancel := context.WithTimeout(l.ctx, authTimeout)
 	defer cancel()
-	now, err := l.server.authenticate(ctx, l.c.Request)
+	was := l.request.by
+	now, err := l.server.authenticate(ctx, l.header)
 	switch code := models.CodeOf(err); {
 	case code == models.CodeUnauthenticated, code == models.CodeForbidden:
 		return fmt.Errorf("the reader lost access: %w", err)
 	case err != nil:
 		return nil
-	case now.UserID != l.by.UserID, now.AccountID != l.by.AccountID, !l.server.operation(l.c).access.admits(now):
+	case now.UserID != was.UserID, now.AccountID != was.AccountID, !l.server.spec.operations[route{http.MethodGet, streamRoute}].access.admits(now):
 		return errors.New("the reader lost access")
 	}
-	l.by = now
+	l.request.by = now
 	return nil
 }
 
@@ -190,9 +232,10 @@ func (s *Server) streamLater(c *gin.Context, retry int) {
 // streamWriter writes frames, each time with a deadline of its own: the
 // server's are made for answers that end.
 type streamWriter struct {
-	to      gin.ResponseWriter
+	to      http.ResponseWriter
 	control *http.ResponseController
 	timeout time.Duration
+	request *request // which counts the bytes
 }
 
 func (s *Server) openStream(c *gin.Context) streamWriter {
@@ -200,13 +243,14 @@ func (s *Server) openStream(c *gin.Context) streamWriter {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Accel-Buffering", "no")
-	// Past gin's writer, whose Flush loses the error.
+	c.Writer.WriteHeaderNow()
+	// Past gin's writer, whose Flush loses the error, and which gin uses again
+	// while the stream is open.
 	raw := http.ResponseWriter(c.Writer)
 	if w, ok := raw.(interface{ Unwrap() http.ResponseWriter }); ok {
 		raw = w.Unwrap()
 	}
-	c.Writer.WriteHeaderNow()
-	return streamWriter{to: c.Writer, control: http.NewResponseController(raw), timeout: s.o.StreamWriteTimeout}
+	return streamWriter{to: raw, control: http.NewResponseController(raw), timeout: s.o.StreamWriteTimeout, request: requestOf(c.Request.Context())}
 }
 
 // write sends frames with one write and one flush.
@@ -218,7 +262,9 @@ func (w *streamWriter) write(now time.Time, frames ...[]byte) error {
 	if len(frames) > 1 {
 		data = bytes.Join(frames, nil)
 	}
-	if _, err := w.to.Write(data); err != nil {
+	n, err := w.to.Write(data)
+	w.request.bytes += n
+	if err != nil {
 		return fmt.Errorf("writing to a stream: %w", err)
 	}
 	if err := w.control.Flush(); err != nil {

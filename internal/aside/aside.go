@@ -3,6 +3,7 @@ package aside
 
 import (
 	"fmt"
+	"net/http"
 	"runtime/debug"
 )
 
@@ -18,8 +19,9 @@ func Do(f func()) {
 	go func() {
 		defer close(done)
 		defer func() {
-			if v := recover(); v != nil {
-				panicked = fmt.Sprintf("%v\n\n%s", v, debug.Stack()) // the stack is known only here
+			panicked = recover()
+			if panicked != nil && panicked != http.ErrAbortHandler { //nolint:errorlint // a sentinel that is thrown as it is
+				panicked = fmt.Sprintf("%v\n\n%s", panicked, debug.Stack()) // the stack is known only here
 			}
 		}()
 		f()

@@ -1,6 +1,7 @@
 package aside
 
 import (
+	"net/http"
 	"runtime"
 	"testing"
 
@@ -30,6 +31,12 @@ func TestPanicPassesOn(t *testing.T) {
 		require.Contains(t, told, "failDeep", "with the stack of where it happened")
 	}()
 	Do(failDeep)
+}
+
+// A handler that breaks its answer off is no fault that needs a stack.
+func TestAbortPassesOnAsItIs(t *testing.T) {
+	t.Parallel()
+	require.PanicsWithError(t, http.ErrAbortHandler.Error(), func() { Do(func() { panic(http.ErrAbortHandler) }) })
 }
 
 func failDeep() { panic("a fault") }
