@@ -21,6 +21,12 @@ import (
 // behind what anybody was answered. Everything else is the workflow's to
 // decide.
 func (e *Engine) Transition(ctx context.Context, by models.Principal, req models.TransitionRequest) (models.HandoffView, error) {
+	return e.transition(ctx, by, req, req.Verb == models.VerbClaim)
+}
+
+// transition carries out a request, in turn with others for the same handoff
+// if inTurn is set.
+func (e *Engine) transition(ctx context.Context, by models.Principal, req models.TransitionRequest, inTurn bool) (models.HandoffView, error) {
 	row, repeated, err := e.records.HandoffHead(ctx, req.SessionID, req.HandoffID, keyedID(by, req))
 	if err != nil {
 		return models.HandoffView{}, err
@@ -43,6 +49,14 @@ func (e *Engine) Transition(ctx context.Context, by models.Principal, req models
 		if err := e.records.CheckTarget(ctx, row.Handoff, *req.TargetUserID); err != nil {
 			return models.HandoffView{}, err
 		}
+	}
+	if inTurn {
+		giveBack, over := e.claims.take(row.ID)
+		if over != nil {
+			await(ctx, over)
+			return e.transition(ctx, by, req, false)
+		}
+		defer giveBack()
 	}
 	snap, err := e.ask(ctx, row.Handoff, req, ask, requestID(by, req, row.Generation))
 	if err != nil {
