@@ -464,6 +464,29 @@ func TestNextEndsWithItsContext(t *testing.T) {
 }
 
 // Streams that reconnect all at once must not take every connection of the pool.
+// A reader waits beyond its alarm for nothing: no event, no turn to ask the
+// database, and no database that is in trouble. It loses nothing by that.
+func TestNextEndsWithItsAlarm(t *testing.T) {
+	inBubble(t, Options{}, func(t *testing.T, tb *table, h *Hub) {
+		next := func(s *Subscription) [][]byte {
+			frames, err := s.Next(context.Background(), time.After(30*time.Second))
+			require.NoError(t, err)
+			return frames
+		}
+		live, behind := subscribe(t, h, acme, ""), subscribe(t, h, acme, "1-1")
+		require.Empty(t, next(live))
+
+		for range maxReads {
+			h.reads <- struct{}{}
+		}
+		require.Empty(t, next(behind))
+		for range maxReads {
+			<-h.reads
+		}
+		require.Len(t, next(behind), 2)
+	})
+}
+
 func TestFewReadersAskTheDatabaseAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
