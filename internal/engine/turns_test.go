@@ -122,9 +122,8 @@ func TestRaceBehindAStuckClaim(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, 50, r.updates())
 		close(stuck)
-		for range 50 {
-			<-answers
-		}
+		synctest.Wait()
+		require.Len(t, answers, 50)
 	})
 }
 
