@@ -109,7 +109,7 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 	if err := sys.heal(ctx); err != nil {
 		return nil, fmt.Errorf("bringing everything back: %w", err)
 	}
-	if err := await(ctx, o.Settle, "every replica is ready", sys.ready); err != nil {
+	if err := await(ctx, readyWithin, "every replica is ready", sys.ready); err != nil {
 		return nil, err
 	}
 	for _, rest := range []struct {
