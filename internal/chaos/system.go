@@ -30,8 +30,8 @@ const (
 	replicas = 2 // of the API, and of the worker
 	// readyWithin is how long the APIs may take until they reach what they need.
 	readyWithin = 2 * time.Minute
-	issuer   = "chaos"
-	audience = "baton"
+	issuer      = "chaos"
+	audience    = "baton"
 )
 
 // part is a process that can be broken.
