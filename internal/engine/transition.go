@@ -245,6 +245,10 @@ func (e *Engine) trouble(ctx context.Context, op string, sent bool, err error) e
 	if errors.Is(err, context.Canceled) {
 		return cause // nobody waits for an answer any more
 	}
+	if notReady := (*serviceerror.WorkflowNotReady)(nil); errors.As(err, &notReady) {
+		e.log.ErrorContext(ctx, "the workflow's tasks fail; see the runbook", "error", cause)
+		return unavailable(cause)
+	}
 	switch serviceerror.ToStatus(err).Code() {
 	case codes.InvalidArgument, codes.NotFound, codes.PermissionDenied, codes.Unauthenticated, codes.FailedPrecondition, codes.Unimplemented:
 		e.log.ErrorContext(ctx, "Temporal refuses to work for Baton; its namespace, search attributes or permissions are not as they should be", "error", cause)
