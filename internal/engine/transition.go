@@ -43,7 +43,7 @@ func (e *Engine) transition(ctx context.Context, by models.Principal, req models
 		return models.HandoffView{}, named(refusal, row.ClaimedByName)
 	}
 	if decision.Repeated {
-		return e.answer(ctx, req.SessionID, row.ID)
+		return e.confirm(ctx, by, req)
 	}
 	if req.TargetUserID != nil {
 		if err := e.records.CheckTarget(ctx, row.Handoff, *req.TargetUserID); err != nil {
@@ -98,6 +98,11 @@ func (e *Engine) repeat(ctx context.Context, by models.Principal, req models.Tra
 			return models.HandoffView{}, err
 		}
 	}
+	return e.confirm(ctx, by, req)
+}
+
+// confirm answers a request for what was so already, unless it is no longer so.
+func (e *Engine) confirm(ctx context.Context, by models.Principal, req models.TransitionRequest) (models.HandoffView, error) {
 	view, err := e.answer(ctx, req.SessionID, req.HandoffID)
 	if err != nil {
 		return models.HandoffView{}, err
