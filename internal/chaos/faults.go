@@ -37,8 +37,8 @@ func faults(s *system) []fault {
 			batons = append(batons, p.name)
 			if strings.HasPrefix(p.name, "worker") {
 				workers = append(workers, p.name)
+				rolls = len(p.builds) > 1
 			}
-			rolls = len(p.builds) > 1
 		}
 	}
 	for _, l := range s.links {
@@ -56,9 +56,7 @@ func faults(s *system) []fault {
 		{name: "lose the answers on", weight: 4, on: links, least: time.Second, most: 5 * time.Second, strike: swallow("downstream"), end: mend},
 	}
 	if rolls {
-		all = append(all,
-			fault{name: "roll the build of", weight: 5, on: workers, strike: roll},
-			fault{name: "roll the build of", weight: 1, on: batons, strike: roll})
+		all = append(all, fault{name: "roll the build of", weight: 6, on: workers, strike: roll})
 	}
 	if s.disk != nil {
 		all = append(all, fault{name: "fill the disk of", weight: 1, on: []string{"postgres"}, least: time.Second, most: 4 * time.Second, strike: fillDisk, end: emptyDisk})

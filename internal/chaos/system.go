@@ -197,7 +197,7 @@ func (s *system) addAPI(i int, o Options) error {
 		return err
 	}
 	s.doors = append(s.doors, door)
-	s.addProcess(name, "api", "http://"+address+"/healthz", env, o)
+	s.addProcess(name, "api", "http://"+address+"/healthz", env, o, o.Baton)
 	return nil
 }
 
@@ -212,14 +212,14 @@ func (s *system) addWorker(i int, o Options) error {
 	if err != nil {
 		return err
 	}
-	s.addProcess(name, "worker", "http://"+address+"/healthz", append(env, "BATON_WORKER_LISTEN="+address), o)
+	s.addProcess(name, "worker", "http://"+address+"/healthz", append(env, "BATON_WORKER_LISTEN="+address), o, o.Baton, o.OldBaton)
 	return nil
 }
 
-// addProcess adds a process of Baton in each of its builds.
-func (s *system) addProcess(name, command, health string, env []string, o Options) {
+// addProcess adds a process of Baton in each of the builds that it has.
+func (s *system) addProcess(name, command, health string, env []string, o Options, programs ...string) {
 	p := &part{name: name}
-	for _, program := range []string{o.Baton, o.OldBaton} {
+	for _, program := range programs {
 		if program == "" {
 			continue
 		}
