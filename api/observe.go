@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -42,7 +43,11 @@ func (s *Server) observe(c *gin.Context) {
 	ctx := telemetry.WithRequestID(context.WithValue(c.Request.Context(), requestKey{}, r), r.id)
 	if op := s.operation(c); op == nil || !op.stream {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.o.RequestTimeout)
+		timeout := s.o.RequestTimeout
+		if op != nil {
+			timeout = cmp.Or(op.timeout, timeout)
+		}
+		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
 	c.Request = c.Request.WithContext(ctx)
@@ -119,7 +124,7 @@ func (s *Server) record(c *gin.Context, r *request, took time.Duration) {
 	attrs := []slog.Attr{
 		slog.String("request_id", r.id),
 		slog.String("method", c.Request.Method),
-		slog.String("path", clip(c.Request.URL.Path)),
+		slog.String("path", loggedPath(c)),
 		slog.Int("status", status),
 		slog.Int("bytes", max(c.Writer.Size(), 0)),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
@@ -155,6 +160,14 @@ func (s *Server) record(c *gin.Context, r *request, took time.Duration) {
 func pathID(c *gin.Context, name string) uuid.UUID {
 	id, _ := uuid.Parse(c.Param(name)) // zero when it is none
 	return id
+}
+
+// loggedPath leaves out what of a path is secret.
+func loggedPath(c *gin.Context) string {
+	if c.Param("token") != "" {
+		return c.FullPath()
+	}
+	return clip(c.Request.URL.Path)
 }
 
 func clip(path string) string {

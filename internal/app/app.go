@@ -20,8 +20,12 @@ import (
 	"github.com/baton-handoff/baton/api"
 	"github.com/baton-handoff/baton/internal/auth"
 	"github.com/baton-handoff/baton/internal/config"
+	"github.com/baton-handoff/baton/internal/connections"
 	"github.com/baton-handoff/baton/internal/engine"
 	"github.com/baton-handoff/baton/internal/feed"
+	"github.com/baton-handoff/baton/internal/psa"
+	"github.com/baton-handoff/baton/internal/psa/vendors"
+	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/internal/store"
 	"github.com/baton-handoff/baton/internal/telemetry"
 	"github.com/baton-handoff/baton/worker"
@@ -44,6 +48,8 @@ type Options struct {
 type App struct {
 	Store  *store.Store
 	Engine *engine.Engine
+	// Connections are the accounts' connections to their PSAs.
+	Connections *connections.Connections
 	// Addr is where the API listens, or a lone worker's metrics, once started.
 	Addr string
 
@@ -104,6 +110,10 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.defers(func(context.Context) { a.temporal.Close() })
 	a.Engine = engine.New(a.temporal, a.Store, o.Logger, 0)
 
+	if err := a.newConnections(); err != nil {
+		return nil, err
+	}
+
 	if o.Worker {
 		a.newWorker()
 	}
@@ -116,6 +126,21 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 }
 
 func (a *App) defers(undo func(context.Context)) { a.undo = append(a.undo, undo) }
+
+func (a *App) newConnections() error {
+	cfg := a.o.Config
+	box, err := secrets.Parse(cfg.SecretKeys.Reveal())
+	if err != nil {
+		return fmt.Errorf("reading BATON_SECRET_KEYS: %w", err)
+	}
+	a.Connections = connections.New(connections.Options{
+		Records: a.Store, Box: box, Log: a.log, PublicURL: cfg.PublicURL,
+		Network: psa.Network{Allow: cfg.PSAAllowPrivate},
+		Vendors: vendors.Options{UserAgent: "baton/" + a.o.Version},
+	})
+	a.defers(func(context.Context) { a.Connections.Close() })
+	return nil
+}
 
 func (a *App) newWorker() {
 	cfg := a.o.Config
@@ -149,6 +174,8 @@ func (a *App) newAPI() error {
 		Handoffs: a.Engine,
 		Records:  a.Store,
 		Feed:     subscriber{a.hub},
+
+		Connections: a.Connections,
 		Checks: []api.Check{
 			{Name: "postgres", Probe: a.Store.Ping},
 			{Name: "temporal", Probe: a.Engine.Ping},
