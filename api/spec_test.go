@@ -149,6 +149,7 @@ func TestFeedEventFitsItsSchema(t *testing.T) {
 		AccountID: account, HandoffID: handoffID, SessionID: sessionID, Version: 1, Generation: 1,
 		Status: models.StatusQueued, Intent: models.IntentPark, Priority: models.PriorityLow, At: noon, CreatedAt: noon, HandedOffBy: sam,
 		Effect: &models.EffectEvent{Kind: models.EffectPSA, State: models.EffectRetrying},
+		Ticket: &models.TicketEvent{Status: "New"},
 	}
 	data, err := json.Marshal(event)
 	require.NoError(t, err)

@@ -69,3 +69,23 @@ type HandoffTicket struct {
 
 // TableName says whose ticket it is.
 func (HandoffTicket) TableName() string { return "handoff_tickets" }
+
+// TicketEvent is the part of an event that tells of the ticket.
+type TicketEvent struct {
+	Status string  `json:"status"`
+	Closed bool    `json:"closed"`
+	Owner  *string `json:"owner"`
+}
+
+// TicketedHandoff is an open handoff whose session names a ticket.
+type TicketedHandoff struct {
+	HandoffID  uuid.UUID
+	SessionID  uuid.UUID
+	Status     Status
+	Generation int
+	// Reference is the ticket as people wrote it.
+	Reference string
+	// TicketID is empty, and SeenOpen false, while nothing was noted.
+	TicketID string
+	SeenOpen bool
+}

@@ -48,8 +48,10 @@ type Options struct {
 type App struct {
 	Store  *store.Store
 	Engine *engine.Engine
-	// Connections are the accounts' connections to their PSAs.
+	// Connections are the accounts' connections to their PSAs, and Watcher keeps
+	// handoffs in step with their tickets.
 	Connections *connections.Connections
+	Watcher     *connections.Watcher
 	// Addr is where the API listens, or a lone worker's metrics, once started.
 	Addr string
 
@@ -134,12 +136,23 @@ func (a *App) newConnections() error {
 		return fmt.Errorf("reading BATON_SECRET_KEYS: %w", err)
 	}
 	a.Connections = connections.New(connections.Options{
-		Records: a.Store, Box: box, Log: a.log, PublicURL: cfg.PublicURL,
+		Records: a.Store, Box: box, Tickets: later{a}, Log: a.log, PublicURL: cfg.PublicURL,
 		Network: psa.Network{Allow: cfg.PSAAllowPrivate},
 		Vendors: vendors.Options{UserAgent: "baton/" + a.o.Version},
 	})
 	a.defers(func(context.Context) { a.Connections.Close() })
+	a.Watcher = connections.NewWatcher(connections.WatcherOptions{
+		Connections: a.Connections, Records: a.Store, Handoffs: a.Engine, Log: a.log,
+	})
+	a.defers(func(context.Context) { a.Watcher.Stop() })
 	return nil
+}
+
+// later passes callbacks on to the watcher, which needs the connections itself.
+type later struct{ a *App }
+
+func (l later) TicketChanged(ctx context.Context, account uuid.UUID, ticketID string) error {
+	return l.a.Watcher.TicketChanged(ctx, account, ticketID)
 }
 
 func (a *App) newWorker() {

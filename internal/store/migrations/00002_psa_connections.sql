@@ -39,6 +39,9 @@ CREATE TABLE handoff_tickets (
   PRIMARY KEY (account_id, handoff_id),
   FOREIGN KEY (account_id, handoff_id) REFERENCES handoffs (account_id, id)
 );
+-- A callback finds its handoffs by what the PSA, and by what people call the ticket.
+CREATE INDEX handoff_tickets_ticket ON handoff_tickets (account_id, ticket_id);
+CREATE INDEX ai_sessions_ticket ON ai_sessions (account_id, psa_ticket) WHERE psa_ticket IS NOT NULL;
 
 -- +goose StatementBegin
 DO $$
@@ -59,4 +62,5 @@ $$;
 -- +goose StatementEnd
 
 -- +goose Down
+DROP INDEX ai_sessions_ticket;
 DROP TABLE handoff_tickets, psa_connections;
