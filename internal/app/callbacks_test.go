@@ -236,6 +236,13 @@ func TestCallbacksThatAreNotThePSAs(t *testing.T) {
 		require.Equal(t, asked, c.Desk().Count(psatest.OpTicket)+c.Desk().Count(psatest.OpTickets), "nothing was looked at")
 		require.Nil(t, c.read().PSA.TicketStatus)
 
+		for _, path := range []string{c.path, c.path + "/more"} { // what some PSAs try first
+			resp, err := http.Get(c.base + path)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Contains(t, []int{http.StatusNotFound, http.StatusMethodNotAllowed}, resp.StatusCode)
+		}
+
 		// The log says so, without what was sent and without the path.
 		log := c.log.String()
 		require.Contains(t, log, "a callback was refused")

@@ -91,6 +91,15 @@ func TestChecksCanFail(t *testing.T) {
 			op.ID, op.Key, op.Session, op.HTTP, op.Code, op.Seen, op.Handoff = 9999, uuid.NewString(), uuid.New(), http.StatusConflict, models.CodeAlreadyHandedOff, nil, uuid.Nil
 			r.Ops = append(r.Ops, op)
 		}, "true-refusals"},
+		{"somebody is told that their claim is over, and it is not", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbClaim, func(op Op) bool {
+				h := truthOf(r, op.Handoff)
+				return op.Accepted() && op.Key != "" && h.State.Status == models.StatusClaimed && h.State.Holder == op.By
+			})
+			change(r, op.ID, func(op *Op) {
+				op.HTTP, op.Code, op.Seen, op.Text = http.StatusConflict, models.CodeConflict, nil, "Your claim was accepted, but the handoff has since been taken from you again."
+			})
+		}, "true-refusals"},
 		{"the row is behind", func(t *testing.T, r *Record) {
 			h := truthOf(r, someOp(t, r, models.VerbResolve, Op.Accepted).Handoff)
 			h.State = h.Timeline[len(h.Timeline)-2].State

@@ -31,7 +31,7 @@ func checkKept(ix *index) []Violation {
 				if op.Accepted() && !ix.existed(op.Handoff, *op.Seen) {
 					wrong(op, "somebody saw a state that the timeline does not have")
 				}
-			case op.Outrun() && !happened:
+			case op.Outrun() && !happened && !ix.heldOnce(op):
 				wrong(op, "the claim is said to have been accepted, and is not in the timeline")
 			case op.Accepted() && !happened && !ix.asked(op):
 				wrong(op, "it was answered with 2xx and is not in the timeline")
@@ -51,6 +51,12 @@ func checkKept(ix *index) []Violation {
 		}
 	}
 	return found
+}
+
+// heldOnce reports whether somebody who claims had the handoff at some time.
+func (ix *index) heldOnce(op Op) bool {
+	h := ix.handoffs[op.Handoff]
+	return h != nil && slices.ContainsFunc(h.Timeline, func(e Entry) bool { return e.Holder == op.By })
 }
 
 // asked reports whether a request asked for what was so already: a claim by
@@ -113,8 +119,11 @@ func checkRefusals(ix *index) []Violation {
 				reason = "the session had no open handoff"
 			}
 		case models.CodeConflict:
-			if putBack(op) && !ix.putBackDuring(op) {
+			switch {
+			case putBack(op) && !ix.putBackDuring(op):
 				reason = "it was not put back into the queue meanwhile"
+			case op.Outrun() && !ix.takenAway(op):
+				reason = "nobody had taken it from them"
 			}
 		case models.CodeClosed: // the model knows
 		default:
@@ -156,6 +165,17 @@ func (ix *index) hadOpen(op Op) bool {
 		}
 	}
 	return false
+}
+
+// takenAway reports whether an accepted claim was over by the time of its
+// answer.
+func (ix *index) takenAway(op Op) bool {
+	claim, ok := ix.effect(op)
+	if !ok {
+		return true // that it is not in the timeline is for checkKept
+	}
+	later := ix.handoffs[op.Handoff].Timeline[claim.Version:]
+	return len(later) > 0 && ix.when(later[0]) <= op.Return
 }
 
 func (ix *index) putBackDuring(op Op) bool {

@@ -445,8 +445,9 @@ func (c *crowd) signal(ctx context.Context, h handoff, who Person) {
 func (c *crowd) accountOf(h handoff) uuid.UUID { return c.person(h.sender).Account }
 
 // askAgain repeats every request whose outcome nobody knows, now that all is
-// well: the API promises that this tells.
-func (c *crowd) askAgain(ctx context.Context) {
+// well: the API promises that this tells. It fails while some are not told,
+// as when a workflow task has to wait for a worker that can do it.
+func (c *crowd) askAgain(ctx context.Context) error {
 	type request struct {
 		key string
 		by  uuid.UUID
@@ -469,13 +470,20 @@ func (c *crowd) askAgain(ctx context.Context) {
 		known[r] = known[r] || op.Tells()
 		unknown[r] = unknown[r] || op.Unknown()
 	}
+	open := 0
 	for _, r := range order {
 		if op := last[r]; !known[r] && unknown[r] {
 			op.Again++
 			op.Seen, op.Holder, op.HeldSince, op.Text, op.Code = nil, uuid.Nil, time.Time{}, "", ""
-			c.ask(ctx, op, op.ID%replicas)
+			if !c.ask(ctx, op, op.ID%replicas).Tells() {
+				open++
+			}
 		}
 	}
+	if open > 0 {
+		return fmt.Errorf("the outcome of %d requests is not known", open)
+	}
+	return nil
 }
 
 // look reads every handoff once more through both replicas.

@@ -109,15 +109,22 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 	if err := sys.heal(ctx); err != nil {
 		return nil, fmt.Errorf("bringing everything back: %w", err)
 	}
-	if err := await(ctx, o.Settle, "every replica is ready", sys.ready); err != nil {
+	if err := await(ctx, readyWithin, "every replica is ready", sys.ready); err != nil {
 		return nil, err
 	}
-	c.askAgain(ctx)
-	if err := await(ctx, o.Settle, "everything has come to rest", func(ctx context.Context) error { return sys.settled(ctx, streams) }); err != nil {
-		if ctx.Err() != nil {
-			return nil, err
+	for _, rest := range []struct {
+		when  string
+		check func(context.Context) error
+	}{
+		{"every outcome is known", c.askAgain},
+		{"everything has come to rest", func(ctx context.Context) error { return sys.settled(ctx, streams) }},
+	} {
+		if err := await(ctx, o.Settle, rest.when, rest.check); err != nil {
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			note(err.Error()) // the checks say what is stuck
 		}
-		note(err.Error()) // the checks say what is stuck
 	}
 	c.look(ctx)
 	note("everything has come to rest")

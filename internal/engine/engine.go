@@ -32,6 +32,7 @@ type Engine struct {
 	records  Records
 	log      *slog.Logger
 	patience time.Duration
+	claims   turns
 }
 
 // New makes an engine. Patience bounds how long it waits for Temporal in one
