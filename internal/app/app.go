@@ -157,7 +157,9 @@ func (l later) TicketChanged(ctx context.Context, account uuid.UUID, ticketID st
 
 func (a *App) newWorker() {
 	cfg := a.o.Config
-	acts := activities.New(a.Store, activities.Maintenance{Records: a.Store, Workflows: a.Engine, KeepFeed: cfg.FeedRetention}, a.log)
+	acts := activities.New(a.Store, activities.Maintenance{
+		Records: a.Store, Workflows: a.Engine, Tickets: a.Watcher, KeepFeed: cfg.FeedRetention,
+	}, a.log)
 	a.worker = worker.New(a.temporal, acts, worker.Options{
 		WorkflowTasks: cfg.WorkerWorkflowTasks, Activities: cfg.WorkerActivities, OnFatal: a.fail,
 	})
@@ -321,6 +323,9 @@ func (a *App) work(ctx context.Context) {
 	close(a.working)
 	if err := worker.ScheduleMaintenance(ctx, a.temporal); err != nil {
 		a.log.Warn("housekeeping is not scheduled by this worker", "error", err)
+	}
+	if err := worker.ScheduleReconcile(ctx, a.temporal); err != nil {
+		a.log.Warn("comparing with the PSAs is not scheduled by this worker", "error", err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 
 	apiclient "github.com/baton-handoff/baton/api/client"
 	"github.com/baton-handoff/baton/internal/app"
@@ -302,10 +303,10 @@ func TestReconcile(t *testing.T) {
 func TestSaw(t *testing.T) {
 	t.Parallel()
 	c := connect(t, psa.KindHaloPSA, map[string]any{"cancel_closed": true})
-	client, _, _, err := c.app.Connections.Client(t.Context(), c.sam.AccountID)
+	desk, _, _, err := c.app.Connections.Client(t.Context(), c.sam.AccountID)
 	require.NoError(t, err)
 	at := c.handoff.CreatedAt
-	ticket, err := client.Ticket(t.Context(), c.ref())
+	ticket, err := desk.Ticket(t.Context(), c.ref())
 	require.NoError(t, err)
 	require.NoError(t, c.app.Watcher.Saw(t.Context(), c.sam.AccountID, c.handoff.ID, ticket, at))
 	require.False(t, *c.read().PSA.TicketClosed)
@@ -325,4 +326,15 @@ func TestSaw(t *testing.T) {
 func tenantOf(t *testing.T, u models.User) context.Context {
 	t.Helper()
 	return tenant.With(t.Context(), u.AccountID)
+}
+
+// TestReconcileIsScheduled triggers the schedule that a worker makes.
+func TestReconcileIsScheduled(t *testing.T) {
+	t.Parallel()
+	c := connect(t, psa.KindConnectWise, nil)
+	schedule := c.temporal.ScheduleClient().GetHandle(t.Context(), "baton-reconcile")
+	eventually(t, "the schedule is there", func() bool {
+		return schedule.Trigger(t.Context(), client.ScheduleTriggerOptions{}) == nil
+	})
+	c.shows("what no callback told", func(h *apiclient.Handoff) bool { return h.PSA.TicketStatus != nil })
 }

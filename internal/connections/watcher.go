@@ -6,9 +6,11 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/internal/tenant"
@@ -25,6 +27,10 @@ const (
 	// mostLooks is how often a ticket is looked at because of one callback while
 	// the PSA does not answer. Then it is left to the reconcile.
 	mostLooks = 5
+	// reconcileAtOnce is how many accounts are compared at once, and
+	// reconcileTime bounds each.
+	reconcileAtOnce = 8
+	reconcileTime   = 2 * time.Minute
 )
 
 // TicketRecords is what a [Watcher] needs to know of handoffs.
@@ -269,25 +275,31 @@ func (w *Watcher) cancelHandoff(ctx context.Context, account uuid.UUID, h models
 }
 
 // Reconcile compares the open handoffs of every account with their tickets,
-// because callbacks get lost and turned off. It goes on with the next account
-// where one's PSA does not answer, and returns how many handoffs were out of
-// step.
-func (w *Watcher) Reconcile(ctx context.Context) (changed int, err error) {
+// because callbacks get lost and turned off. A few accounts at a time, each
+// within a time, so that PSAs which do not answer keep nobody else waiting for
+// long. It returns how many handoffs were out of step.
+func (w *Watcher) Reconcile(ctx context.Context) (int, error) {
 	accounts, err := w.o.Records.ConnectedAccounts(ctx)
 	if err != nil {
 		return 0, err
 	}
+	var changed atomic.Int64
+	var all errgroup.Group
+	all.SetLimit(reconcileAtOnce)
 	for _, account := range accounts {
-		n, accountErr := w.ReconcileAccount(ctx, account)
-		changed += n
-		if accountErr != nil {
-			w.o.Log.WarnContext(ctx, "an account's handoffs could not all be compared with their tickets", "account_id", account, "error", accountErr)
-		}
-		if ctx.Err() != nil {
-			return changed, ctx.Err()
-		}
+		all.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, reconcileTime)
+			defer cancel()
+			n, err := w.ReconcileAccount(ctx, account)
+			changed.Add(int64(n))
+			if err != nil {
+				w.o.Log.WarnContext(ctx, "an account's handoffs could not all be compared with their tickets", "account_id", account, "error", err)
+			}
+			return nil // the others' are compared all the same
+		})
 	}
-	return changed, nil
+	_ = all.Wait() // see above
+	return int(changed.Load()), ctx.Err()
 }
 
 // ReconcileAccount does so for one account. It stops when the PSA is in trouble.
