@@ -39,7 +39,8 @@ func (h *handoff) project(ctx workflow.Context) {
 			_ = workflow.Sleep(ctx, 10*time.Second)
 			continue
 		}
-		if shown.Status.Closed() && shown.Version > h.snap.Version() {
+		// Not in a run of an older build, which goes on whatever the answer is.
+		if h.lateAttributes && shown.Status.Closed() && shown.Version > h.snap.Version() {
 			h.late = &shown
 			return
 		}

@@ -90,19 +90,27 @@ func TestRecordHistories(t *testing.T) {
 		require.NoError(t, b.temporal.GetWorkflow(t.Context(), workflows.WorkflowID(h.AccountID, h.SessionID), "").Get(t.Context(), nil))
 		if name == "handed-over" {
 			b.exec(`ALTER TABLE handoff_documentation DROP CONSTRAINT broken`)
+			id := workflows.EffectWorkflowID(h.AccountID, h.ID, models.EffectDocumentation)
+			require.NoError(t, b.temporal.GetWorkflow(t.Context(), id, "").Get(t.Context(), nil))
+			keepHistory(t, "effect", b.historyOf(id, ""))
 		}
-		history := &historypb.History{Events: b.history(h)}
-		t.Logf("%s: %d events", name, len(history.GetEvents()))
-		if !*record {
-			continue
-		}
-		text, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(history)
-		require.NoError(t, err)
-		host, err := os.Hostname()
-		require.NoError(t, err)
-		text = bytes.ReplaceAll(text, []byte(`"`+host+`:`), []byte(`"worker:`)) // names of sticky queues
-		dir := filepath.Join("..", "..", "workflows", "testdata", "histories")
-		require.NoError(t, os.MkdirAll(dir, 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".json"), append(text, '\n'), 0o644))
+		keepHistory(t, name, b.history(h))
 	}
+}
+
+// keepHistory writes a history into the files of the replay test, with -record.
+func keepHistory(t *testing.T, name string, events []*historypb.HistoryEvent) {
+	t.Helper()
+	t.Logf("%s: %d events", name, len(events))
+	if !*record {
+		return
+	}
+	text, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(&historypb.History{Events: events})
+	require.NoError(t, err)
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	text = bytes.ReplaceAll(text, []byte(`"`+host+`:`), []byte(`"worker:`)) // names of sticky queues
+	dir := filepath.Join("..", "..", "workflows", "testdata", "histories")
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name+".json"), append(text, '\n'), 0o644))
 }

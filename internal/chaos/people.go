@@ -301,7 +301,7 @@ func (c *crowd) ask(ctx context.Context, op Op, replica int) Op {
 		case models.VerbReassign:
 			body = map[string]any{"target_user_id": op.Target, "note": "yours, I think"}
 		case models.VerbResolve:
-			body = map[string]any{"resolution": "connector restarted"}
+			body = map[string]any{"resolution": resolutionOf(op)}
 		case models.VerbRelease, models.VerbCancel:
 			body = map[string]any{"note": "not mine"}
 		default:
@@ -321,6 +321,9 @@ func (c *crowd) ask(ctx context.Context, op Op, replica int) Op {
 	}
 	return c.record(op)
 }
+
+// resolutionOf is a text that no other request has.
+func resolutionOf(op Op) string { return "connector restarted, " + op.Key }
 
 func (c *crowd) record(op Op) Op {
 	c.mu.Lock()
