@@ -312,7 +312,9 @@ func TestSaw(t *testing.T) {
 	require.False(t, *c.read().PSA.TicketClosed)
 	require.True(t, c.Desk().SetStatus(c.ticket.ID, c.closed()))
 	c.tells()
-	c.shows("cancelled by the first callback", func(h *apiclient.Handoff) bool { return h.Status == apiclient.StatusCancelled })
+	c.shows("cancelled by the first callback", func(h *apiclient.Handoff) bool {
+		return h.Status == apiclient.StatusCancelled && *h.PSA.TicketClosed
+	})
 
 	// What was seen earlier and comes later says nothing new.
 	require.NoError(t, c.app.Watcher.Saw(t.Context(), c.sam.AccountID, c.handoff.ID, ticket, at))
