@@ -15,6 +15,8 @@ import (
 type Maintenance struct {
 	Records   MaintenanceRecords
 	Workflows Workflows
+	// Tickets may be nil: then there are no PSAs.
+	Tickets Tickets
 	// KeepFeed is how long feed events can be replayed.
 	KeepFeed time.Duration
 }

@@ -141,7 +141,7 @@ func (s *Server) handoff(v models.HandoffView, level detailLevel) gen.Handoff {
 		ResolvedAt: utc(v.ResolvedAt), Resolution: v.Resolution,
 		Session:       gen.SessionHeadline{Title: v.SessionTitle, ClientName: v.ClientName, PSATicket: v.PSATicket},
 		Documentation: documentation(effects, v.Documentation, level),
-		PSA:           psa(effects),
+		PSA:           psa(effects, v.Ticket),
 		Briefing:      briefing(effects),
 		Notifications: gen.Notifications{Pending: 0, Retrying: 0, Done: 0, Failed: 0, Skipped: 0},
 		Links:         gen.HandoffLinks{Self: handoffPath(v.SessionID, v.ID), Temporal: s.temporalLink(v.AccountID, v.SessionID)},
@@ -176,11 +176,17 @@ func documentation(effects map[models.EffectKind]models.Effect, d *models.Docume
 	return answer
 }
 
-func psa(effects map[models.EffectKind]models.Effect) gen.PSA {
+func psa(effects map[models.EffectKind]models.Effect, ticket *models.HandoffTicket) gen.PSA {
 	e := effectOr(effects, models.EffectPSA, "no PSA is connected")
 	answer := gen.PSA{
 		State: gen.EffectState(e.State), Reason: e.Reason, TicketID: nil, NoteID: nil,
 		Attempts: e.Attempts, LastError: nil, NextAttemptAt: utc(e.NextAttemptAt),
+		TicketStatus: nil, TicketClosed: nil, TicketOwner: nil, TicketNotedAt: nil,
+	}
+	if ticket != nil {
+		answer.TicketID = &ticket.TicketID
+		answer.TicketStatus, answer.TicketClosed = &ticket.Status, &ticket.Closed
+		answer.TicketOwner, answer.TicketNotedAt = ticket.Owner, utc(&ticket.NotedAt)
 	}
 	if e.State == models.EffectRetrying || e.State == models.EffectFailed {
 		answer.LastError = e.Reason

@@ -1,16 +1,19 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"github.com/baton-handoff/baton/internal/connections"
 	"github.com/baton-handoff/baton/internal/telemetry"
 	"github.com/baton-handoff/baton/models"
 )
@@ -54,7 +57,11 @@ func (s *Server) observe(c *gin.Context) {
 	ctx := telemetry.WithRequestID(context.WithValue(c.Request.Context(), requestKey{}, r), r.id)
 	if op := s.operation(c); op == nil || !op.stream {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.o.RequestTimeout)
+		timeout := s.o.RequestTimeout
+		if op != nil {
+			timeout = cmp.Or(op.timeout, timeout)
+		}
+		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
 	c.Request = c.Request.WithContext(ctx)
@@ -136,7 +143,7 @@ func (s *Server) record(r *request) {
 	attrs := append(make([]slog.Attr, 0, most),
 		slog.String("request_id", r.id),
 		slog.String("method", r.method),
-		slog.String("path", clip(r.path)),
+		slog.String("path", loggedPath(r.path)),
 		slog.Int("status", r.status),
 		slog.Int("bytes", r.bytes),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
@@ -170,6 +177,14 @@ func (s *Server) record(r *request) {
 func pathID(c *gin.Context, name string) uuid.UUID {
 	id, _ := uuid.Parse(c.Param(name)) // zero when it is none
 	return id
+}
+
+// loggedPath leaves out what of a path is secret, also where no route fits.
+func loggedPath(path string) string {
+	if strings.HasPrefix(path, connections.CallbackPath) {
+		return connections.CallbackPath + "…"
+	}
+	return clip(path)
 }
 
 func clip(path string) string {

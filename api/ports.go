@@ -2,10 +2,13 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/baton-handoff/baton/internal/connections"
+	port "github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -36,6 +39,19 @@ type Records interface {
 	SessionHandoffs(ctx context.Context, sessionID uuid.UUID, p models.Page) (rows []models.HandoffView, next string, err error)
 	Queue(ctx context.Context, f models.QueueFilter, p models.Page) (rows []models.HandoffView, next string, err error)
 	Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
+}
+
+// Connections are the accounts' connections to their PSAs. The account comes
+// from the context, but for a callback, whose secret finds it.
+type Connections interface {
+	Get(ctx context.Context) (connections.View, error)
+	Set(ctx context.Context, by models.Principal, ch connections.Change) (connections.View, error)
+	Remove(ctx context.Context, by models.Principal) error
+	// Test tries ch, or the stored connection when it is nil.
+	Test(ctx context.Context, by models.Principal, ch *connections.Change, ticket string) (port.Report, error)
+	// Callback fails with [models.CodeNotFound] for an unknown secret and
+	// [models.CodeForbidden] for a call that does not come from the PSA.
+	Callback(ctx context.Context, secret string, header http.Header, body []byte) error
 }
 
 // Feed opens streams of an account's events.

@@ -22,6 +22,8 @@ type Options struct {
 	Handoffs Handoffs
 	Records  Records
 	Feed     Feed
+	// Connections answers /psa; without it, that is a 404.
+	Connections Connections
 	// Checks are what /readyz asks.
 	Checks []Check
 	Logger *slog.Logger
@@ -125,6 +127,7 @@ func (s *Server) routes() {
 		}),
 		gen.GinServerOptions{BaseURL: "", Middlewares: nil, ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, err) }})
 	described.GET(streamRoute, s.stream)
+	described.POST("/api/v1/psa/callbacks/:token", s.psaCallback)
 	described.GET("/metrics", s.metrics)
 	described.GET("/openapi.json", s.openAPI)
 	s.docs(e)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"go.yaml.in/yaml/v3"
@@ -36,15 +37,19 @@ type operation struct {
 	// body is the schema of the JSON body, nil when the operation takes none.
 	body         *openapi3.Schema
 	bodyRequired bool
+	// timeout is how long the operation may take, where that is not the server's
+	// usual time.
+	timeout time.Duration
 	// stream is set for the event stream, whose callers are told in-stream what
 	// can be told there.
 	stream bool
 }
 
-// The extension of an operation that says who may call it, and the operation
-// whose answer does not end.
+// The extensions of an operation that say who may call it and how long it may
+// take, and the operation whose answer does not end.
 const (
 	roleExtension     = "x-baton-role"
+	timeoutExtension  = "x-baton-timeout"
 	streamOperationID = "streamEvents"
 )
 
@@ -78,6 +83,11 @@ func newOperation(item *openapi3.PathItem, o *openapi3.Operation) (*operation, e
 		return nil, err
 	}
 	op := &operation{id: o.OperationID, access: access, stream: o.OperationID == streamOperationID}
+	if text, ok := o.Extensions[timeoutExtension].(string); ok {
+		if op.timeout, err = time.ParseDuration(text); err != nil {
+			return nil, fmt.Errorf("%s: %w", timeoutExtension, err)
+		}
+	}
 	op.params = append(append(op.params, item.Parameters...), o.Parameters...)
 	if o.RequestBody != nil {
 		op.body = o.RequestBody.Value.Content["application/json"].Schema.Value

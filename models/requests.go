@@ -112,6 +112,7 @@ type EventData struct {
 	ClaimedAt       *time.Time   `json:"claimed_at"`
 	CreatedAt       time.Time    `json:"created_at"`
 	Effect          *EffectEvent `json:"effect,omitempty"`
+	Ticket          *TicketEvent `json:"ticket,omitempty"`
 }
 
 // EffectEvent is the part of an event that tells of a side effect.

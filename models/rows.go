@@ -130,6 +130,8 @@ type HandoffView struct {
 	ClientName      string
 	PSATicket       *string  `gorm:"column:psa_ticket"`
 	Effects         []Effect `gorm:"serializer:json"`
+	// Ticket is what the PSA said of the ticket, once it was asked.
+	Ticket *HandoffTicket `gorm:"serializer:json"`
 	// Documentation is set once it has been written; in lists without its text.
 	Documentation *Documentation `gorm:"serializer:json"`
 }

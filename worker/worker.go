@@ -75,6 +75,7 @@ func (w *Worker) build() []worker.Worker {
 	decisions.RegisterWorkflow(workflows.HandoffWorkflow)
 	decisions.RegisterWorkflow(workflows.EffectWorkflow)
 	decisions.RegisterWorkflow(workflows.MaintenanceWorkflow)
+	decisions.RegisterWorkflow(workflows.ReconcileWorkflow)
 	decisions.RegisterActivity(acts.Project)
 	decisions.RegisterActivity(acts.Maintain)
 
@@ -86,6 +87,7 @@ func (w *Worker) build() []worker.Worker {
 		OnFatalError:                       o.OnFatal,
 	})
 	psa.RegisterActivity(acts.Document)
+	psa.RegisterActivity(acts.ReconcileTickets)
 
 	return []worker.Worker{decisions, psa}
 }
@@ -126,14 +128,22 @@ func (w *Worker) Stop() {
 // ScheduleMaintenance makes sure that housekeeping runs every few minutes,
 // once for the whole installation.
 func ScheduleMaintenance(ctx context.Context, c client.Client) error {
+	return schedule(ctx, c, "baton-maintenance", 5*time.Minute, workflows.MaintenanceWorkflow, 10*time.Minute, "Housekeeping")
+}
+
+// ScheduleReconcile makes sure that open handoffs are compared with their
+// tickets now and then, once for the whole installation.
+func ScheduleReconcile(ctx context.Context, c client.Client) error {
+	return schedule(ctx, c, "baton-reconcile", 10*time.Minute, workflows.ReconcileWorkflow, time.Hour, "Compare open handoffs with their tickets")
+}
+
+func schedule(ctx context.Context, c client.Client, id string, every time.Duration, run any, most time.Duration, summary string) error {
 	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
-		ID:      "baton-maintenance",
-		Spec:    client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: 5 * time.Minute}}},
+		ID:      id,
+		Spec:    client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: every}}},
 		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
 		Action: &client.ScheduleWorkflowAction{
-			ID: "baton-maintenance", Workflow: workflows.MaintenanceWorkflow, TaskQueue: workflows.TaskQueue,
-			WorkflowRunTimeout: 10 * time.Minute,
-			StaticSummary:      "Housekeeping",
+			ID: id, Workflow: run, TaskQueue: workflows.TaskQueue, WorkflowRunTimeout: most, StaticSummary: summary,
 		},
 	})
 	var exists *serviceerror.AlreadyExists
@@ -141,7 +151,7 @@ func ScheduleMaintenance(ctx context.Context, c client.Client) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("scheduling maintenance: %w", err)
+		return fmt.Errorf("scheduling %s: %w", id, err)
 	}
 	return nil
 }

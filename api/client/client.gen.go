@@ -168,6 +168,90 @@ func (e Outcome) Valid() bool {
 	}
 }
 
+// Defines values for PSACheckState.
+const (
+	PSACheckStateFailed  PSACheckState = "failed"
+	PSACheckStateOK      PSACheckState = "ok"
+	PSACheckStateSkipped PSACheckState = "skipped"
+	PSACheckStateWarning PSACheckState = "warning"
+)
+
+// Valid indicates whether the value is a known member of the PSACheckState enum.
+func (e PSACheckState) Valid() bool {
+	switch e {
+	case PSACheckStateFailed:
+		return true
+	case PSACheckStateOK:
+		return true
+	case PSACheckStateSkipped:
+		return true
+	case PSACheckStateWarning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PSAConnectionState.
+const (
+	PSAConnectionStateBroken  PSAConnectionState = "broken"
+	PSAConnectionStateOK      PSAConnectionState = "ok"
+	PSAConnectionStateUnknown PSAConnectionState = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the PSAConnectionState enum.
+func (e PSAConnectionState) Valid() bool {
+	switch e {
+	case PSAConnectionStateBroken:
+		return true
+	case PSAConnectionStateOK:
+		return true
+	case PSAConnectionStateUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PSAKindName.
+const (
+	PSAKindNameAutotask    PSAKindName = "autotask"
+	PSAKindNameConnectwise PSAKindName = "connectwise"
+	PSAKindNameHalopsa     PSAKindName = "halopsa"
+)
+
+// Valid indicates whether the value is a known member of the PSAKindName enum.
+func (e PSAKindName) Valid() bool {
+	switch e {
+	case PSAKindNameAutotask:
+		return true
+	case PSAKindNameConnectwise:
+		return true
+	case PSAKindNameHalopsa:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PSAVisibility.
+const (
+	PSAVisibilityCustomer PSAVisibility = "customer"
+	PSAVisibilityInternal PSAVisibility = "internal"
+)
+
+// Valid indicates whether the value is a known member of the PSAVisibility enum.
+func (e PSAVisibility) Valid() bool {
+	switch e {
+	case PSAVisibilityCustomer:
+		return true
+	case PSAVisibilityInternal:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PartStatus.
 const (
 	PartStatusDown PartStatus = "down"
@@ -571,8 +655,18 @@ type FeedEvent struct {
 	TargetUserID   *openapi_types.UUID `json:"target_user_id"`
 	TargetUserName *string             `json:"target_user_name"`
 	TeamID         *openapi_types.UUID `json:"team_id"`
-	Title          string              `json:"title"`
-	Version        int                 `json:"version"`
+
+	// Ticket Only in `handoff_updated`, what became of the ticket in the PSA.
+	Ticket  *FeedTicket `json:"ticket,omitempty"`
+	Title   string      `json:"title"`
+	Version int         `json:"version"`
+}
+
+// FeedTicket Only in `handoff_updated`, what became of the ticket in the PSA.
+type FeedTicket struct {
+	Closed bool    `json:"closed"`
+	Owner  *string `json:"owner"`
+	Status string  `json:"status"`
 }
 
 // FieldProblem defines model for FieldProblem.
@@ -586,7 +680,7 @@ type FieldProblem struct {
 
 // Handoff One act of passing a session on.
 //
-// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","briefing":{"attempts":0,"next_attempt_at":null,"reason":"no briefing is configured","state":"skipped"},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_id":null},"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1}
+// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","briefing":{"attempts":0,"next_attempt_at":null,"reason":"no briefing is configured","state":"skipped"},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1}
 type Handoff struct {
 	AccountID openapi_types.UUID `json:"account_id"`
 
@@ -714,6 +808,55 @@ type NewHandoff struct {
 	TargetUserID *openapi_types.UUID `json:"target_user_id,omitempty"`
 }
 
+// NewPSAConnection What the connection is to be.
+type NewPSAConnection struct {
+	// Address The PSA's site, such as `https://api-na.myconnectwise.net` or `https://acme.halopsa.com`. Autotask finds it
+	// by the user's name and needs none.
+	Address *string `json:"address,omitempty"`
+
+	// Credentials Secrets to replace. `GET /api/v1/psa/kinds` says which ones a kind takes.
+	Credentials *PSACredentials `json:"credentials,omitempty"`
+
+	// Kind ConnectWise PSA, Autotask or HaloPSA.
+	Kind PSAKindName `json:"kind"`
+
+	// Options What is to happen to tickets. What is left out has its default.
+	Options *NewPSAOptions `json:"options,omitempty"`
+}
+
+// NewPSAOptions What is to happen to tickets. What is left out has its default.
+type NewPSAOptions struct {
+	// APIVersion ConnectWise PSA: the API version to ask for, such as 2025.16.
+	APIVersion *string `json:"api_version,omitempty"`
+
+	// CancelClosed Whether closing the ticket by hand cancels a handoff that nobody has claimed.
+	CancelClosed *bool `json:"cancel_closed,omitempty"`
+
+	// CustomerLabel Autotask: the label of visible notes' publish value, where it was renamed.
+	CustomerLabel *string `json:"customer_label,omitempty"`
+
+	// InternalLabel Autotask: the label of internal notes' publish value, where it was renamed.
+	InternalLabel *string `json:"internal_label,omitempty"`
+
+	// NoteType Autotask: the label of the notes' type; empty takes the first active one.
+	NoteType *string `json:"note_type,omitempty"`
+
+	// Notes Who sees the notes.
+	Notes *PSAVisibility `json:"notes,omitempty"`
+
+	// OutcomeID HaloPSA: the id of the action that notes are made with; 0 leaves it to the workflow of the ticket.
+	OutcomeID *int `json:"outcome_id,omitempty"`
+
+	// OwnerRoleID Autotask: the role to assign an owner with; 0 takes the engineer's default one.
+	OwnerRoleID *int `json:"owner_role_id,omitempty"`
+
+	// SetOwner Whether who claims becomes the ticket's owner.
+	SetOwner *bool `json:"set_owner,omitempty"`
+
+	// Status The name of the status to set at each step; one that is left out or `null` leaves the status alone.
+	Status *PSAStatuses `json:"status,omitempty"`
+}
+
 // NewSession What creates a session.
 type NewSession struct {
 	// ClientName The customer; one line.
@@ -791,9 +934,194 @@ type PSA struct {
 	// `skipped` was not to be done.
 	State EffectState `json:"state"`
 
+	// TicketClosed Whether the ticket is closed there.
+	TicketClosed *bool `json:"ticket_closed"`
+
 	// TicketID The ticket in the PSA.
 	TicketID *string `json:"ticket_id"`
+
+	// TicketNotedAt Since when the PSA is known to say so.
+	TicketNotedAt *time.Time `json:"ticket_noted_at"`
+
+	// TicketOwner Who owns the ticket there; `null` also when nobody does.
+	TicketOwner *string `json:"ticket_owner"`
+
+	// TicketStatus The ticket's status in the PSA, when that is known.
+	TicketStatus *string `json:"ticket_status"`
 }
+
+// PSACheck What a test found.
+type PSACheck struct {
+	Items []PSACheckItem `json:"items"`
+
+	// OK Whether nothing failed.
+	OK bool `json:"ok"`
+}
+
+// PSACheckItem defines model for PSACheckItem.
+type PSACheckItem struct {
+	// Cure What to do about it.
+	Cure *string `json:"cure"`
+
+	// Detail What came of it.
+	Detail string `json:"detail"`
+
+	// Name What was tried: `address`, `credentials`, `tickets`, `notes`, `status.escalated`, `owner` and others.
+	Name string `json:"name"`
+
+	// State `warning` works and needs a look; `skipped` could not be tried.
+	State PSACheckState `json:"state"`
+}
+
+// PSACheckState `warning` works and needs a look; `skipped` could not be tried.
+type PSACheckState string
+
+// PSAConnection How the account's PSA is connected.
+//
+// Examples: {"address":"https://acme.halopsa.com","callback_path":"/api/v1/psa/callbacks/QK3VSZ6XJ5LZ3ZB3SIGYQW5A2M","callback_url":"https://baton.example.com/api/v1/psa/callbacks/QK3VSZ6XJ5LZ3ZB3SIGYQW5A2M","created_at":"2026-11-04T09:00:00Z","credentials":[{"name":"client_id","set":true,"set_at":"2026-11-04T09:00:00Z"},{"name":"client_secret","set":true,"set_at":"2026-11-04T09:00:00Z"},{"name":"tenant","set":false,"set_at":null},{"name":"webhook_secret","set":true,"set_at":"2026-11-04T09:00:00Z"}],"cure":null,"kind":"halopsa","options":{"api_version":"","cancel_closed":true,"customer_label":"","internal_label":"","note_type":"","notes":"internal","outcome_id":7,"owner_role_id":0,"set_owner":true,"status":{"claimed":"In Progress","escalated":"Escalated","released":null,"resolved":"Resolved"}},"reason":null,"state":"ok","state_at":"2026-11-04T09:01:12Z","title":"HaloPSA","updated_at":"2026-11-04T09:00:00Z","updated_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e05","updated_by_name":"Ada Nowak","version":1}
+type PSAConnection struct {
+	// Address Its site; empty when it is found by itself.
+	Address string `json:"address"`
+
+	// CallbackPath Where the PSA's callbacks are expected. Keep it secret; `null` when the key that seals it is missing.
+	CallbackPath *string `json:"callback_path"`
+
+	// CallbackURL The address to register in the PSA; `null` when the server does not know its public one.
+	CallbackURL *string   `json:"callback_url"`
+	CreatedAt   time.Time `json:"created_at"`
+
+	// Credentials Which credentials are set. What they are is never told.
+	Credentials []PSACredentialState `json:"credentials"`
+
+	// Cure What to do about it.
+	Cure *string `json:"cure"`
+
+	// Kind ConnectWise PSA, Autotask or HaloPSA.
+	Kind PSAKindName `json:"kind"`
+
+	// Options What happens to tickets.
+	Options PSAOptions `json:"options"`
+
+	// Reason Why it is broken.
+	Reason *string `json:"reason"`
+
+	// State `unknown` until it is used, `broken` when somebody has to mend it.
+	State PSAConnectionState `json:"state"`
+
+	// StateAt Since when.
+	StateAt time.Time `json:"state_at"`
+
+	// Title The PSA's name.
+	Title     string    `json:"title"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// UpdatedBy Who changed it last.
+	UpdatedBy     openapi_types.UUID `json:"updated_by"`
+	UpdatedByName *string            `json:"updated_by_name"`
+
+	// Version Goes up with each change.
+	Version int64 `json:"version"`
+}
+
+// PSAConnectionState `unknown` until it is used, `broken` when somebody has to mend it.
+type PSAConnectionState string
+
+// PSACredentialField A credential that a PSA takes.
+type PSACredentialField struct {
+	// Help Where people find it.
+	Help string `json:"help"`
+
+	// Name Its member in `credentials`.
+	Name     string `json:"name"`
+	Required bool   `json:"required"`
+
+	// Title What people call it.
+	Title string `json:"title"`
+}
+
+// PSACredentialState defines model for PSACredentialState.
+type PSACredentialState struct {
+	Name string `json:"name"`
+
+	// Set Whether there is one.
+	Set bool `json:"set"`
+
+	// SetAt Since when.
+	SetAt *time.Time `json:"set_at"`
+}
+
+// PSACredentials Secrets to replace. `GET /api/v1/psa/kinds` says which ones a kind takes.
+type PSACredentials struct {
+	ClientID        *string `json:"client_id,omitempty"`
+	ClientSecret    *string `json:"client_secret,omitempty"`
+	CompanyID       *string `json:"company_id,omitempty"`
+	IntegrationCode *string `json:"integration_code,omitempty"`
+	PrivateKey      *string `json:"private_key,omitempty"`
+	PublicKey       *string `json:"public_key,omitempty"`
+	Secret          *string `json:"secret,omitempty"`
+	Tenant          *string `json:"tenant,omitempty"`
+	Username        *string `json:"username,omitempty"`
+	WebhookSecret   *string `json:"webhook_secret,omitempty"`
+}
+
+// PSAKind A PSA that can be connected.
+type PSAKind struct {
+	Credentials []PSACredentialField `json:"credentials"`
+
+	// Kind ConnectWise PSA, Autotask or HaloPSA.
+	Kind PSAKindName `json:"kind"`
+
+	// NeedsAddress Whether its address has to be told.
+	NeedsAddress bool `json:"needs_address"`
+
+	// Title Its name.
+	Title string `json:"title"`
+}
+
+// PSAKindName ConnectWise PSA, Autotask or HaloPSA.
+type PSAKindName string
+
+// PSAKinds defines model for PSAKinds.
+type PSAKinds struct {
+	Items []PSAKind `json:"items"`
+}
+
+// PSAOptions What happens to tickets.
+type PSAOptions struct {
+	APIVersion    string `json:"api_version"`
+	CancelClosed  bool   `json:"cancel_closed"`
+	CustomerLabel string `json:"customer_label"`
+	InternalLabel string `json:"internal_label"`
+	NoteType      string `json:"note_type"`
+
+	// Notes Who sees the notes.
+	Notes       PSAVisibility `json:"notes"`
+	OutcomeID   int           `json:"outcome_id"`
+	OwnerRoleID int           `json:"owner_role_id"`
+	SetOwner    bool          `json:"set_owner"`
+
+	// Status The name of the status to set at each step; `null` leaves the status alone.
+	Status PSAStatusNames `json:"status"`
+}
+
+// PSAStatusNames The name of the status to set at each step; `null` leaves the status alone.
+type PSAStatusNames struct {
+	Claimed   *string `json:"claimed"`
+	Escalated *string `json:"escalated"`
+	Released  *string `json:"released"`
+	Resolved  *string `json:"resolved"`
+}
+
+// PSAStatuses The name of the status to set at each step; one that is left out or `null` leaves the status alone.
+type PSAStatuses struct {
+	Claimed   *string `json:"claimed,omitempty"`
+	Escalated *string `json:"escalated,omitempty"`
+	Released  *string `json:"released,omitempty"`
+	Resolved  *string `json:"resolved,omitempty"`
+}
+
+// PSAVisibility Who sees the notes.
+type PSAVisibility string
 
 // PartStatus defines model for PartStatus.
 type PartStatus string
@@ -954,6 +1282,15 @@ type Step struct {
 // StepKind What a step is.
 type StepKind string
 
+// TestPSAConnection What to try.
+type TestPSAConnection struct {
+	// Connection What the connection is to be.
+	Connection *NewPSAConnection `json:"connection,omitempty"`
+
+	// Ticket A ticket to look at.
+	Ticket *string `json:"ticket,omitempty"`
+}
+
 // Timeline defines model for Timeline.
 type Timeline struct {
 	Items []TimelineEntry `json:"items"`
@@ -966,7 +1303,7 @@ type Timeline struct {
 //
 // Examples: {"actor_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","actor_name":"Ana Ortiz","at":"2026-11-04T09:41:07Z","door":"api","generation":1,"holder_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","holder_name":"Ana Ortiz","note":null,"status":"claimed","target_user_id":null,"target_user_name":null,"verb":"claim","version":2}
 type TimelineEntry struct {
-	// ActorID Who decided; `null` for an operator, who cancelled the workflow.
+	// ActorID Who decided; `null` for an operator, who cancelled the workflow, and for Baton itself, which says why in `note`.
 	ActorID   *openapi_types.UUID `json:"actor_id"`
 	ActorName *string             `json:"actor_name"`
 	At        time.Time           `json:"at"`
@@ -1173,6 +1510,12 @@ type ResolveHandoffJSONRequestBody = Resolve
 
 // AppendStepsJSONRequestBody defines body for AppendSteps for application/json ContentType.
 type AppendStepsJSONRequestBody = NewSteps
+
+// SetPSAConnectionJSONRequestBody defines body for SetPSAConnection for application/json ContentType.
+type SetPSAConnectionJSONRequestBody = NewPSAConnection
+
+// TestPSAConnectionJSONRequestBody defines body for TestPSAConnection for application/json ContentType.
+type TestPSAConnectionJSONRequestBody = TestPSAConnection
 
 // AsProblemDetail0 returns the union data inside the Problem_Detail as a ProblemDetail0
 func (t Problem_Detail) AsProblemDetail0() (ProblemDetail0, error) {
@@ -1538,6 +1881,78 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/me (the `GetMe` operationId).
 	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeletePSAConnection Disconnect the PSA
+	//
+	// Forgets the connection and its credentials. Handoffs go on without a PSA.
+	//
+	// Corresponds with DELETE /api/v1/psa/connection (the `DeletePSAConnection` operationId).
+	DeletePSAConnection(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPSAConnection Read the connection
+	//
+	// How the account's PSA is connected, how that is doing, and the address to register in the PSA for callbacks.
+	// Credentials are never told: only which ones are set, and since when.
+	//
+	// Corresponds with GET /api/v1/psa/connection (the `GetPSAConnection` operationId).
+	GetPSAConnection(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPSAConnectionWithBody Connect a PSA, or change the connection
+	//
+	// Makes the connection what the body says. It holds at once for everything that comes after, also for steps that
+	// are being retried. Whether it works is not tried here: see `POST /api/v1/psa/connection/test`.
+	//
+	// Credentials are kept sealed. Those that are left out, or `null`, stay as they are while `kind` and `address` do;
+	// an empty one removes what was set. For another kind or address all of them have to be entered again, so that they never go
+	// anywhere but where they were meant to.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/psa/connection (the `SetPSAConnection` operationId).
+	SetPSAConnectionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPSAConnection Connect a PSA, or change the connection
+	//
+	// Makes the connection what the body says. It holds at once for everything that comes after, also for steps that
+	// are being retried. Whether it works is not tried here: see `POST /api/v1/psa/connection/test`.
+	//
+	// Credentials are kept sealed. Those that are left out, or `null`, stay as they are while `kind` and `address` do;
+	// an empty one removes what was set. For another kind or address all of them have to be entered again, so that they never go
+	// anywhere but where they were meant to.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/psa/connection (the `SetPSAConnection` operationId).
+	SetPSAConnection(ctx context.Context, body SetPSAConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestPSAConnectionWithBody Try a connection
+	//
+	// Tries the connection in the body, or the stored one without, and says item by item what works, what does not,
+	// and what to do about it. It takes up to 20 seconds and writes nothing in the PSA. A connection in the body is
+	// not stored; the stored credentials serve for it while `kind` and `address` are the stored ones.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/psa/connection/test (the `TestPSAConnection` operationId).
+	TestPSAConnectionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestPSAConnection Try a connection
+	//
+	// Tries the connection in the body, or the stored one without, and says item by item what works, what does not,
+	// and what to do about it. It takes up to 20 seconds and writes nothing in the PSA. A connection in the body is
+	// not stored; the stored credentials serve for it while `kind` and `address` are the stored ones.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/psa/connection/test (the `TestPSAConnection` operationId).
+	TestPSAConnection(ctx context.Context, body TestPSAConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPSAKinds List the PSAs that can be connected
+	//
+	// Each with the credentials that it takes, and where its people find them.
+	//
+	// Corresponds with GET /api/v1/psa/kinds (the `ListPSAKinds` operationId).
+	ListPSAKinds(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetHealth Is the process alive
 	//
@@ -2018,6 +2433,148 @@ func (c *Client) AppendSteps(ctx context.Context, id SessionID, body AppendSteps
 // Corresponds with GET /api/v1/me (the `GetMe` operationId).
 func (c *Client) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMeRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeletePSAConnection Disconnect the PSA
+//
+// Forgets the connection and its credentials. Handoffs go on without a PSA.
+//
+// Corresponds with DELETE /api/v1/psa/connection (the `DeletePSAConnection` operationId).
+func (c *Client) DeletePSAConnection(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeletePSAConnectionRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPSAConnection Read the connection
+//
+// How the account's PSA is connected, how that is doing, and the address to register in the PSA for callbacks.
+// Credentials are never told: only which ones are set, and since when.
+//
+// Corresponds with GET /api/v1/psa/connection (the `GetPSAConnection` operationId).
+func (c *Client) GetPSAConnection(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPSAConnectionRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPSAConnectionWithBody Connect a PSA, or change the connection
+//
+// Makes the connection what the body says. It holds at once for everything that comes after, also for steps that
+// are being retried. Whether it works is not tried here: see `POST /api/v1/psa/connection/test`.
+//
+// Credentials are kept sealed. Those that are left out, or `null`, stay as they are while `kind` and `address` do;
+// an empty one removes what was set. For another kind or address all of them have to be entered again, so that they never go
+// anywhere but where they were meant to.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/psa/connection (the `SetPSAConnection` operationId).
+func (c *Client) SetPSAConnectionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPSAConnectionRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPSAConnection Connect a PSA, or change the connection
+//
+// Makes the connection what the body says. It holds at once for everything that comes after, also for steps that
+// are being retried. Whether it works is not tried here: see `POST /api/v1/psa/connection/test`.
+//
+// Credentials are kept sealed. Those that are left out, or `null`, stay as they are while `kind` and `address` do;
+// an empty one removes what was set. For another kind or address all of them have to be entered again, so that they never go
+// anywhere but where they were meant to.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/psa/connection (the `SetPSAConnection` operationId).
+func (c *Client) SetPSAConnection(ctx context.Context, body SetPSAConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPSAConnectionRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestPSAConnectionWithBody Try a connection
+//
+// Tries the connection in the body, or the stored one without, and says item by item what works, what does not,
+// and what to do about it. It takes up to 20 seconds and writes nothing in the PSA. A connection in the body is
+// not stored; the stored credentials serve for it while `kind` and `address` are the stored ones.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/psa/connection/test (the `TestPSAConnection` operationId).
+func (c *Client) TestPSAConnectionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestPSAConnectionRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestPSAConnection Try a connection
+//
+// Tries the connection in the body, or the stored one without, and says item by item what works, what does not,
+// and what to do about it. It takes up to 20 seconds and writes nothing in the PSA. A connection in the body is
+// not stored; the stored credentials serve for it while `kind` and `address` are the stored ones.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/psa/connection/test (the `TestPSAConnection` operationId).
+func (c *Client) TestPSAConnection(ctx context.Context, body TestPSAConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestPSAConnectionRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPSAKinds List the PSAs that can be connected
+//
+// Each with the credentials that it takes, and where its people find them.
+//
+// Corresponds with GET /api/v1/psa/kinds (the `ListPSAKinds` operationId).
+func (c *Client) ListPSAKinds(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPSAKindsRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -3074,6 +3631,167 @@ func NewGetMeRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewDeletePSAConnectionRequest constructs an http.Request for the DeletePSAConnection method
+func NewDeletePSAConnectionRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/psa/connection")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPSAConnectionRequest constructs an http.Request for the GetPSAConnection method
+func NewGetPSAConnectionRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/psa/connection")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetPSAConnectionRequest calls the generic SetPSAConnection builder with application/json body
+func NewSetPSAConnectionRequest(server string, body SetPSAConnectionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetPSAConnectionRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSetPSAConnectionRequestWithBody constructs an http.Request for the SetPSAConnection method, with any body, and a specified content type
+func NewSetPSAConnectionRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/psa/connection")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewTestPSAConnectionRequest calls the generic TestPSAConnection builder with application/json body
+func NewTestPSAConnectionRequest(server string, body TestPSAConnectionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewTestPSAConnectionRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewTestPSAConnectionRequestWithBody constructs an http.Request for the TestPSAConnection method, with any body, and a specified content type
+func NewTestPSAConnectionRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/psa/connection/test")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListPSAKindsRequest constructs an http.Request for the ListPSAKinds method
+func NewListPSAKindsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/psa/kinds")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetHealthRequest constructs an http.Request for the GetHealth method
 func NewGetHealthRequest(server string) (*http.Request, error) {
 	var err error
@@ -3468,6 +4186,84 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
+
+	// DeletePSAConnectionWithResponse Disconnect the PSA
+	//
+	// Forgets the connection and its credentials. Handoffs go on without a PSA.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/psa/connection (the `DeletePSAConnection` operationId).
+	DeletePSAConnectionWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*DeletePSAConnectionResponse, error)
+
+	// GetPSAConnectionWithResponse Read the connection
+	//
+	// How the account's PSA is connected, how that is doing, and the address to register in the PSA for callbacks.
+	// Credentials are never told: only which ones are set, and since when.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/psa/connection (the `GetPSAConnection` operationId).
+	GetPSAConnectionWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPSAConnectionResponse, error)
+
+	// SetPSAConnectionWithBodyWithResponse Connect a PSA, or change the connection
+	//
+	// Makes the connection what the body says. It holds at once for everything that comes after, also for steps that
+	// are being retried. Whether it works is not tried here: see `POST /api/v1/psa/connection/test`.
+	//
+	// Credentials are kept sealed. Those that are left out, or `null`, stay as they are while `kind` and `address` do;
+	// an empty one removes what was set. For another kind or address all of them have to be entered again, so that they never go
+	// anywhere but where they were meant to.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/psa/connection (the `SetPSAConnection` operationId).
+	SetPSAConnectionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPSAConnectionResponse, error)
+
+	// SetPSAConnectionWithResponse Connect a PSA, or change the connection
+	//
+	// Makes the connection what the body says. It holds at once for everything that comes after, also for steps that
+	// are being retried. Whether it works is not tried here: see `POST /api/v1/psa/connection/test`.
+	//
+	// Credentials are kept sealed. Those that are left out, or `null`, stay as they are while `kind` and `address` do;
+	// an empty one removes what was set. For another kind or address all of them have to be entered again, so that they never go
+	// anywhere but where they were meant to.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/psa/connection (the `SetPSAConnection` operationId).
+	SetPSAConnectionWithResponse(ctx context.Context, body SetPSAConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPSAConnectionResponse, error)
+
+	// TestPSAConnectionWithBodyWithResponse Try a connection
+	//
+	// Tries the connection in the body, or the stored one without, and says item by item what works, what does not,
+	// and what to do about it. It takes up to 20 seconds and writes nothing in the PSA. A connection in the body is
+	// not stored; the stored credentials serve for it while `kind` and `address` are the stored ones.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/psa/connection/test (the `TestPSAConnection` operationId).
+	TestPSAConnectionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TestPSAConnectionResponse, error)
+
+	// TestPSAConnectionWithResponse Try a connection
+	//
+	// Tries the connection in the body, or the stored one without, and says item by item what works, what does not,
+	// and what to do about it. It takes up to 20 seconds and writes nothing in the PSA. A connection in the body is
+	// not stored; the stored credentials serve for it while `kind` and `address` are the stored ones.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/psa/connection/test (the `TestPSAConnection` operationId).
+	TestPSAConnectionWithResponse(ctx context.Context, body TestPSAConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*TestPSAConnectionResponse, error)
+
+	// ListPSAKindsWithResponse List the PSAs that can be connected
+	//
+	// Each with the credentials that it takes, and where its people find them.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/psa/kinds (the `ListPSAKinds` operationId).
+	ListPSAKindsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPSAKindsResponse, error)
 
 	// GetHealthWithResponse Is the process alive
 	//
@@ -5319,6 +6115,540 @@ func (r GetMeResponse) ContentType() string {
 	return ""
 }
 
+// DeletePSAConnectionResponse401Headers the declared response headers of an HTTP 401 response for DeletePSAConnection
+type DeletePSAConnectionResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DeletePSAConnectionResponse503Headers the declared response headers of an HTTP 503 response for DeletePSAConnection
+type DeletePSAConnectionResponse503Headers struct {
+	RetryAfter int
+}
+
+// DeletePSAConnectionResponse504Headers the declared response headers of an HTTP 504 response for DeletePSAConnection
+type DeletePSAConnectionResponse504Headers struct {
+	RetryAfter int
+}
+
+type DeletePSAConnectionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
+	ApplicationProblemJSON504 *OutcomeUnknown
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeletePSAConnectionResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeletePSAConnectionResponse503Headers
+	// Headers504 the parsed response headers for an HTTP 504 response
+	Headers504 *DeletePSAConnectionResponse504Headers
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeletePSAConnectionResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeletePSAConnectionResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeletePSAConnectionResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeletePSAConnectionResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeletePSAConnectionResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON504 returns the response for an HTTP 504 `application/problem+json` response
+func (r DeletePSAConnectionResponse) GetApplicationProblemJSON504() *OutcomeUnknown {
+	return r.ApplicationProblemJSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r DeletePSAConnectionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeletePSAConnectionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeletePSAConnectionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeletePSAConnectionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPSAConnectionResponse401Headers the declared response headers of an HTTP 401 response for GetPSAConnection
+type GetPSAConnectionResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetPSAConnectionResponse503Headers the declared response headers of an HTTP 503 response for GetPSAConnection
+type GetPSAConnectionResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetPSAConnectionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PSAConnection
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetPSAConnectionResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetPSAConnectionResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPSAConnectionResponse) GetJSON200() *PSAConnection {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetPSAConnectionResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetPSAConnectionResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetPSAConnectionResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetPSAConnectionResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetPSAConnectionResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPSAConnectionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPSAConnectionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPSAConnectionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPSAConnectionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SetPSAConnectionResponse401Headers the declared response headers of an HTTP 401 response for SetPSAConnection
+type SetPSAConnectionResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// SetPSAConnectionResponse503Headers the declared response headers of an HTTP 503 response for SetPSAConnection
+type SetPSAConnectionResponse503Headers struct {
+	RetryAfter int
+}
+
+// SetPSAConnectionResponse504Headers the declared response headers of an HTTP 504 response for SetPSAConnection
+type SetPSAConnectionResponse504Headers struct {
+	RetryAfter int
+}
+
+type SetPSAConnectionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PSAConnection
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Invalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
+	ApplicationProblemJSON504 *OutcomeUnknown
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *SetPSAConnectionResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *SetPSAConnectionResponse503Headers
+	// Headers504 the parsed response headers for an HTTP 504 response
+	Headers504 *SetPSAConnectionResponse504Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetPSAConnectionResponse) GetJSON200() *PSAConnection {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r SetPSAConnectionResponse) GetApplicationProblemJSON400() *Invalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r SetPSAConnectionResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r SetPSAConnectionResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r SetPSAConnectionResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r SetPSAConnectionResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r SetPSAConnectionResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r SetPSAConnectionResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r SetPSAConnectionResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r SetPSAConnectionResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON504 returns the response for an HTTP 504 `application/problem+json` response
+func (r SetPSAConnectionResponse) GetApplicationProblemJSON504() *OutcomeUnknown {
+	return r.ApplicationProblemJSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r SetPSAConnectionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetPSAConnectionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetPSAConnectionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetPSAConnectionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// TestPSAConnectionResponse401Headers the declared response headers of an HTTP 401 response for TestPSAConnection
+type TestPSAConnectionResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// TestPSAConnectionResponse503Headers the declared response headers of an HTTP 503 response for TestPSAConnection
+type TestPSAConnectionResponse503Headers struct {
+	RetryAfter int
+}
+
+// TestPSAConnectionResponse504Headers the declared response headers of an HTTP 504 response for TestPSAConnection
+type TestPSAConnectionResponse504Headers struct {
+	RetryAfter int
+}
+
+type TestPSAConnectionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PSACheck
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Invalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
+	ApplicationProblemJSON504 *OutcomeUnknown
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *TestPSAConnectionResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *TestPSAConnectionResponse503Headers
+	// Headers504 the parsed response headers for an HTTP 504 response
+	Headers504 *TestPSAConnectionResponse504Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r TestPSAConnectionResponse) GetJSON200() *PSACheck {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r TestPSAConnectionResponse) GetApplicationProblemJSON400() *Invalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r TestPSAConnectionResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r TestPSAConnectionResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r TestPSAConnectionResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r TestPSAConnectionResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r TestPSAConnectionResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r TestPSAConnectionResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r TestPSAConnectionResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r TestPSAConnectionResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON504 returns the response for an HTTP 504 `application/problem+json` response
+func (r TestPSAConnectionResponse) GetApplicationProblemJSON504() *OutcomeUnknown {
+	return r.ApplicationProblemJSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r TestPSAConnectionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TestPSAConnectionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TestPSAConnectionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TestPSAConnectionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListPSAKindsResponse401Headers the declared response headers of an HTTP 401 response for ListPSAKinds
+type ListPSAKindsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListPSAKindsResponse503Headers the declared response headers of an HTTP 503 response for ListPSAKinds
+type ListPSAKindsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListPSAKindsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PSAKinds
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListPSAKindsResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListPSAKindsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPSAKindsResponse) GetJSON200() *PSAKinds {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListPSAKindsResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListPSAKindsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListPSAKindsResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListPSAKindsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPSAKindsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPSAKindsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPSAKindsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPSAKindsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetHealthResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5897,6 +7227,126 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors 
 		return nil, err
 	}
 	return ParseGetMeResponse(rsp)
+}
+
+// DeletePSAConnectionWithResponse Disconnect the PSA
+//
+// Forgets the connection and its credentials. Handoffs go on without a PSA.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/psa/connection (the `DeletePSAConnection` operationId).
+func (c *ClientWithResponses) DeletePSAConnectionWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*DeletePSAConnectionResponse, error) {
+	rsp, err := c.DeletePSAConnection(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeletePSAConnectionResponse(rsp)
+}
+
+// GetPSAConnectionWithResponse Read the connection
+//
+// How the account's PSA is connected, how that is doing, and the address to register in the PSA for callbacks.
+// Credentials are never told: only which ones are set, and since when.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/psa/connection (the `GetPSAConnection` operationId).
+func (c *ClientWithResponses) GetPSAConnectionWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPSAConnectionResponse, error) {
+	rsp, err := c.GetPSAConnection(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPSAConnectionResponse(rsp)
+}
+
+// SetPSAConnectionWithBodyWithResponse Connect a PSA, or change the connection
+//
+// Makes the connection what the body says. It holds at once for everything that comes after, also for steps that
+// are being retried. Whether it works is not tried here: see `POST /api/v1/psa/connection/test`.
+//
+// Credentials are kept sealed. Those that are left out, or `null`, stay as they are while `kind` and `address` do;
+// an empty one removes what was set. For another kind or address all of them have to be entered again, so that they never go
+// anywhere but where they were meant to.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/psa/connection (the `SetPSAConnection` operationId).
+func (c *ClientWithResponses) SetPSAConnectionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPSAConnectionResponse, error) {
+	rsp, err := c.SetPSAConnectionWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPSAConnectionResponse(rsp)
+}
+
+// SetPSAConnectionWithResponse Connect a PSA, or change the connection
+//
+// Makes the connection what the body says. It holds at once for everything that comes after, also for steps that
+// are being retried. Whether it works is not tried here: see `POST /api/v1/psa/connection/test`.
+//
+// Credentials are kept sealed. Those that are left out, or `null`, stay as they are while `kind` and `address` do;
+// an empty one removes what was set. For another kind or address all of them have to be entered again, so that they never go
+// anywhere but where they were meant to.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/psa/connection (the `SetPSAConnection` operationId).
+func (c *ClientWithResponses) SetPSAConnectionWithResponse(ctx context.Context, body SetPSAConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPSAConnectionResponse, error) {
+	rsp, err := c.SetPSAConnection(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPSAConnectionResponse(rsp)
+}
+
+// TestPSAConnectionWithBodyWithResponse Try a connection
+//
+// Tries the connection in the body, or the stored one without, and says item by item what works, what does not,
+// and what to do about it. It takes up to 20 seconds and writes nothing in the PSA. A connection in the body is
+// not stored; the stored credentials serve for it while `kind` and `address` are the stored ones.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/psa/connection/test (the `TestPSAConnection` operationId).
+func (c *ClientWithResponses) TestPSAConnectionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TestPSAConnectionResponse, error) {
+	rsp, err := c.TestPSAConnectionWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestPSAConnectionResponse(rsp)
+}
+
+// TestPSAConnectionWithResponse Try a connection
+//
+// Tries the connection in the body, or the stored one without, and says item by item what works, what does not,
+// and what to do about it. It takes up to 20 seconds and writes nothing in the PSA. A connection in the body is
+// not stored; the stored credentials serve for it while `kind` and `address` are the stored ones.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/psa/connection/test (the `TestPSAConnection` operationId).
+func (c *ClientWithResponses) TestPSAConnectionWithResponse(ctx context.Context, body TestPSAConnectionJSONRequestBody, reqEditors ...RequestEditorFn) (*TestPSAConnectionResponse, error) {
+	rsp, err := c.TestPSAConnection(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestPSAConnectionResponse(rsp)
+}
+
+// ListPSAKindsWithResponse List the PSAs that can be connected
+//
+// Each with the credentials that it takes, and where its people find them.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/psa/kinds (the `ListPSAKinds` operationId).
+func (c *ClientWithResponses) ListPSAKindsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPSAKindsResponse, error) {
+	rsp, err := c.ListPSAKinds(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPSAKindsResponse(rsp)
 }
 
 // GetHealthWithResponse Is the process alive
@@ -7699,6 +9149,522 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 		response.Headers401 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetMeResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeletePSAConnectionResponse parses an HTTP response from a DeletePSAConnectionWithResponse call
+func ParseDeletePSAConnectionResponse(rsp *http.Response) (*DeletePSAConnectionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeletePSAConnectionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest OutcomeUnknown
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeletePSAConnectionResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeletePSAConnectionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 504:
+		var headers DeletePSAConnectionResponse504Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPSAConnectionResponse parses an HTTP response from a GetPSAConnectionWithResponse call
+func ParseGetPSAConnectionResponse(rsp *http.Response) (*GetPSAConnectionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPSAConnectionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PSAConnection
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetPSAConnectionResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetPSAConnectionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetPSAConnectionResponse parses an HTTP response from a SetPSAConnectionWithResponse call
+func ParseSetPSAConnectionResponse(rsp *http.Response) (*SetPSAConnectionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetPSAConnectionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PSAConnection
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest OutcomeUnknown
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers SetPSAConnectionResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers SetPSAConnectionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 504:
+		var headers SetPSAConnectionResponse504Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseTestPSAConnectionResponse parses an HTTP response from a TestPSAConnectionWithResponse call
+func ParseTestPSAConnectionResponse(rsp *http.Response) (*TestPSAConnectionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TestPSAConnectionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PSACheck
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest OutcomeUnknown
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers TestPSAConnectionResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers TestPSAConnectionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 504:
+		var headers TestPSAConnectionResponse504Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListPSAKindsResponse parses an HTTP response from a ListPSAKindsWithResponse call
+func ParseListPSAKindsResponse(rsp *http.Response) (*ListPSAKindsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPSAKindsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PSAKinds
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListPSAKindsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListPSAKindsResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

@@ -60,7 +60,7 @@ class Reference {
   operations() {
     const all = [];
     for (const [path, item] of Object.entries(this.doc.paths)) {
-      for (const method of ["post", "get"]) {
+      for (const method of ["post", "get", "put", "delete"]) {
         if (item[method]) {
           const op = item[method];
           const parameters = [...(item.parameters || []), ...(op.parameters || [])].map((p) => this.resolve(p));
@@ -230,8 +230,8 @@ class Reference {
   }
 
   request(op, body) {
-    const address = "$BATON" + op.path.replace("{id}", "$SESSION").replace("{hid}", "$HANDOFF");
-    const lines = ["curl" + (op.operationId === "streamEvents" ? " -N" : "") + (op.method === "post" ? " -X POST" : ""), address];
+    const address = "$BATON" + op.path.replace("{id}", "$SESSION").replace("{hid}", "$HANDOFF").replace("{token}", "$CALLBACK");
+    const lines = ["curl" + (op.operationId === "streamEvents" ? " -N" : "") + (op.method === "get" ? "" : " -X " + op.method.toUpperCase()), address];
     if (op.method === "get") lines.splice(0, 2, lines.join(" "));
     if (op["x-baton-role"] !== "public") lines.push('-H "Authorization: Bearer $TOKEN"');
     if (op.parameters.some((p) => p.name === "Idempotency-Key")) lines.push('-H "Idempotency-Key: $(uuidgen)"');

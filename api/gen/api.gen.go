@@ -148,6 +148,90 @@ func (e Outcome) Valid() bool {
 	}
 }
 
+// Defines values for PSACheckState.
+const (
+	PSACheckStateFailed  PSACheckState = "failed"
+	PSACheckStateOK      PSACheckState = "ok"
+	PSACheckStateSkipped PSACheckState = "skipped"
+	PSACheckStateWarning PSACheckState = "warning"
+)
+
+// Valid indicates whether the value is a known member of the PSACheckState enum.
+func (e PSACheckState) Valid() bool {
+	switch e {
+	case PSACheckStateFailed:
+		return true
+	case PSACheckStateOK:
+		return true
+	case PSACheckStateSkipped:
+		return true
+	case PSACheckStateWarning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PSAConnectionState.
+const (
+	PSAConnectionStateBroken  PSAConnectionState = "broken"
+	PSAConnectionStateOK      PSAConnectionState = "ok"
+	PSAConnectionStateUnknown PSAConnectionState = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the PSAConnectionState enum.
+func (e PSAConnectionState) Valid() bool {
+	switch e {
+	case PSAConnectionStateBroken:
+		return true
+	case PSAConnectionStateOK:
+		return true
+	case PSAConnectionStateUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PSAKindName.
+const (
+	PSAKindNameAutotask    PSAKindName = "autotask"
+	PSAKindNameConnectwise PSAKindName = "connectwise"
+	PSAKindNameHalopsa     PSAKindName = "halopsa"
+)
+
+// Valid indicates whether the value is a known member of the PSAKindName enum.
+func (e PSAKindName) Valid() bool {
+	switch e {
+	case PSAKindNameAutotask:
+		return true
+	case PSAKindNameConnectwise:
+		return true
+	case PSAKindNameHalopsa:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PSAVisibility.
+const (
+	PSAVisibilityCustomer PSAVisibility = "customer"
+	PSAVisibilityInternal PSAVisibility = "internal"
+)
+
+// Valid indicates whether the value is a known member of the PSAVisibility enum.
+func (e PSAVisibility) Valid() bool {
+	switch e {
+	case PSAVisibilityCustomer:
+		return true
+	case PSAVisibilityInternal:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PartStatus.
 const (
 	PartStatusDown PartStatus = "down"
@@ -502,7 +586,7 @@ type FieldProblem struct {
 
 // Handoff One act of passing a session on.
 //
-// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","briefing":{"attempts":0,"next_attempt_at":null,"reason":"no briefing is configured","state":"skipped"},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_id":null},"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1}
+// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","briefing":{"attempts":0,"next_attempt_at":null,"reason":"no briefing is configured","state":"skipped"},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1}
 type Handoff struct {
 	AccountID openapi_types.UUID `json:"account_id"`
 
@@ -630,6 +714,55 @@ type NewHandoff struct {
 	TargetUserID *openapi_types.UUID `json:"target_user_id,omitempty"`
 }
 
+// NewPSAConnection What the connection is to be.
+type NewPSAConnection struct {
+	// Address The PSA's site, such as `https://api-na.myconnectwise.net` or `https://acme.halopsa.com`. Autotask finds it
+	// by the user's name and needs none.
+	Address *string `json:"address,omitempty"`
+
+	// Credentials Secrets to replace. `GET /api/v1/psa/kinds` says which ones a kind takes.
+	Credentials *PSACredentials `json:"credentials,omitempty"`
+
+	// Kind ConnectWise PSA, Autotask or HaloPSA.
+	Kind PSAKindName `json:"kind"`
+
+	// Options What is to happen to tickets. What is left out has its default.
+	Options *NewPSAOptions `json:"options,omitempty"`
+}
+
+// NewPSAOptions What is to happen to tickets. What is left out has its default.
+type NewPSAOptions struct {
+	// APIVersion ConnectWise PSA: the API version to ask for, such as 2025.16.
+	APIVersion *string `json:"api_version,omitempty"`
+
+	// CancelClosed Whether closing the ticket by hand cancels a handoff that nobody has claimed.
+	CancelClosed *bool `json:"cancel_closed,omitempty"`
+
+	// CustomerLabel Autotask: the label of visible notes' publish value, where it was renamed.
+	CustomerLabel *string `json:"customer_label,omitempty"`
+
+	// InternalLabel Autotask: the label of internal notes' publish value, where it was renamed.
+	InternalLabel *string `json:"internal_label,omitempty"`
+
+	// NoteType Autotask: the label of the notes' type; empty takes the first active one.
+	NoteType *string `json:"note_type,omitempty"`
+
+	// Notes Who sees the notes.
+	Notes *PSAVisibility `json:"notes,omitempty"`
+
+	// OutcomeID HaloPSA: the id of the action that notes are made with; 0 leaves it to the workflow of the ticket.
+	OutcomeID *int `json:"outcome_id,omitempty"`
+
+	// OwnerRoleID Autotask: the role to assign an owner with; 0 takes the engineer's default one.
+	OwnerRoleID *int `json:"owner_role_id,omitempty"`
+
+	// SetOwner Whether who claims becomes the ticket's owner.
+	SetOwner *bool `json:"set_owner,omitempty"`
+
+	// Status The name of the status to set at each step; one that is left out or `null` leaves the status alone.
+	Status *PSAStatuses `json:"status,omitempty"`
+}
+
 // NewSession What creates a session.
 type NewSession struct {
 	// ClientName The customer; one line.
@@ -707,9 +840,194 @@ type PSA struct {
 	// `skipped` was not to be done.
 	State EffectState `json:"state"`
 
+	// TicketClosed Whether the ticket is closed there.
+	TicketClosed *bool `json:"ticket_closed"`
+
 	// TicketID The ticket in the PSA.
 	TicketID *string `json:"ticket_id"`
+
+	// TicketNotedAt Since when the PSA is known to say so.
+	TicketNotedAt *time.Time `json:"ticket_noted_at"`
+
+	// TicketOwner Who owns the ticket there; `null` also when nobody does.
+	TicketOwner *string `json:"ticket_owner"`
+
+	// TicketStatus The ticket's status in the PSA, when that is known.
+	TicketStatus *string `json:"ticket_status"`
 }
+
+// PSACheck What a test found.
+type PSACheck struct {
+	Items []PSACheckItem `json:"items"`
+
+	// OK Whether nothing failed.
+	OK bool `json:"ok"`
+}
+
+// PSACheckItem defines model for PSACheckItem.
+type PSACheckItem struct {
+	// Cure What to do about it.
+	Cure *string `json:"cure"`
+
+	// Detail What came of it.
+	Detail string `json:"detail"`
+
+	// Name What was tried: `address`, `credentials`, `tickets`, `notes`, `status.escalated`, `owner` and others.
+	Name string `json:"name"`
+
+	// State `warning` works and needs a look; `skipped` could not be tried.
+	State PSACheckState `json:"state"`
+}
+
+// PSACheckState `warning` works and needs a look; `skipped` could not be tried.
+type PSACheckState string
+
+// PSAConnection How the account's PSA is connected.
+//
+// Examples: {"address":"https://acme.halopsa.com","callback_path":"/api/v1/psa/callbacks/QK3VSZ6XJ5LZ3ZB3SIGYQW5A2M","callback_url":"https://baton.example.com/api/v1/psa/callbacks/QK3VSZ6XJ5LZ3ZB3SIGYQW5A2M","created_at":"2026-11-04T09:00:00Z","credentials":[{"name":"client_id","set":true,"set_at":"2026-11-04T09:00:00Z"},{"name":"client_secret","set":true,"set_at":"2026-11-04T09:00:00Z"},{"name":"tenant","set":false,"set_at":null},{"name":"webhook_secret","set":true,"set_at":"2026-11-04T09:00:00Z"}],"cure":null,"kind":"halopsa","options":{"api_version":"","cancel_closed":true,"customer_label":"","internal_label":"","note_type":"","notes":"internal","outcome_id":7,"owner_role_id":0,"set_owner":true,"status":{"claimed":"In Progress","escalated":"Escalated","released":null,"resolved":"Resolved"}},"reason":null,"state":"ok","state_at":"2026-11-04T09:01:12Z","title":"HaloPSA","updated_at":"2026-11-04T09:00:00Z","updated_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e05","updated_by_name":"Ada Nowak","version":1}
+type PSAConnection struct {
+	// Address Its site; empty when it is found by itself.
+	Address string `json:"address"`
+
+	// CallbackPath Where the PSA's callbacks are expected. Keep it secret; `null` when the key that seals it is missing.
+	CallbackPath *string `json:"callback_path"`
+
+	// CallbackURL The address to register in the PSA; `null` when the server does not know its public one.
+	CallbackURL *string   `json:"callback_url"`
+	CreatedAt   time.Time `json:"created_at"`
+
+	// Credentials Which credentials are set. What they are is never told.
+	Credentials []PSACredentialState `json:"credentials"`
+
+	// Cure What to do about it.
+	Cure *string `json:"cure"`
+
+	// Kind ConnectWise PSA, Autotask or HaloPSA.
+	Kind PSAKindName `json:"kind"`
+
+	// Options What happens to tickets.
+	Options PSAOptions `json:"options"`
+
+	// Reason Why it is broken.
+	Reason *string `json:"reason"`
+
+	// State `unknown` until it is used, `broken` when somebody has to mend it.
+	State PSAConnectionState `json:"state"`
+
+	// StateAt Since when.
+	StateAt time.Time `json:"state_at"`
+
+	// Title The PSA's name.
+	Title     string    `json:"title"`
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// UpdatedBy Who changed it last.
+	UpdatedBy     openapi_types.UUID `json:"updated_by"`
+	UpdatedByName *string            `json:"updated_by_name"`
+
+	// Version Goes up with each change.
+	Version int64 `json:"version"`
+}
+
+// PSAConnectionState `unknown` until it is used, `broken` when somebody has to mend it.
+type PSAConnectionState string
+
+// PSACredentialField A credential that a PSA takes.
+type PSACredentialField struct {
+	// Help Where people find it.
+	Help string `json:"help"`
+
+	// Name Its member in `credentials`.
+	Name     string `json:"name"`
+	Required bool   `json:"required"`
+
+	// Title What people call it.
+	Title string `json:"title"`
+}
+
+// PSACredentialState defines model for PSACredentialState.
+type PSACredentialState struct {
+	Name string `json:"name"`
+
+	// Set Whether there is one.
+	Set bool `json:"set"`
+
+	// SetAt Since when.
+	SetAt *time.Time `json:"set_at"`
+}
+
+// PSACredentials Secrets to replace. `GET /api/v1/psa/kinds` says which ones a kind takes.
+type PSACredentials struct {
+	ClientID        *string `json:"client_id,omitempty"`
+	ClientSecret    *string `json:"client_secret,omitempty"`
+	CompanyID       *string `json:"company_id,omitempty"`
+	IntegrationCode *string `json:"integration_code,omitempty"`
+	PrivateKey      *string `json:"private_key,omitempty"`
+	PublicKey       *string `json:"public_key,omitempty"`
+	Secret          *string `json:"secret,omitempty"`
+	Tenant          *string `json:"tenant,omitempty"`
+	Username        *string `json:"username,omitempty"`
+	WebhookSecret   *string `json:"webhook_secret,omitempty"`
+}
+
+// PSAKind A PSA that can be connected.
+type PSAKind struct {
+	Credentials []PSACredentialField `json:"credentials"`
+
+	// Kind ConnectWise PSA, Autotask or HaloPSA.
+	Kind PSAKindName `json:"kind"`
+
+	// NeedsAddress Whether its address has to be told.
+	NeedsAddress bool `json:"needs_address"`
+
+	// Title Its name.
+	Title string `json:"title"`
+}
+
+// PSAKindName ConnectWise PSA, Autotask or HaloPSA.
+type PSAKindName string
+
+// PSAKinds defines model for PSAKinds.
+type PSAKinds struct {
+	Items []PSAKind `json:"items"`
+}
+
+// PSAOptions What happens to tickets.
+type PSAOptions struct {
+	APIVersion    string `json:"api_version"`
+	CancelClosed  bool   `json:"cancel_closed"`
+	CustomerLabel string `json:"customer_label"`
+	InternalLabel string `json:"internal_label"`
+	NoteType      string `json:"note_type"`
+
+	// Notes Who sees the notes.
+	Notes       PSAVisibility `json:"notes"`
+	OutcomeID   int           `json:"outcome_id"`
+	OwnerRoleID int           `json:"owner_role_id"`
+	SetOwner    bool          `json:"set_owner"`
+
+	// Status The name of the status to set at each step; `null` leaves the status alone.
+	Status PSAStatusNames `json:"status"`
+}
+
+// PSAStatusNames The name of the status to set at each step; `null` leaves the status alone.
+type PSAStatusNames struct {
+	Claimed   *string `json:"claimed"`
+	Escalated *string `json:"escalated"`
+	Released  *string `json:"released"`
+	Resolved  *string `json:"resolved"`
+}
+
+// PSAStatuses The name of the status to set at each step; one that is left out or `null` leaves the status alone.
+type PSAStatuses struct {
+	Claimed   *string `json:"claimed,omitempty"`
+	Escalated *string `json:"escalated,omitempty"`
+	Released  *string `json:"released,omitempty"`
+	Resolved  *string `json:"resolved,omitempty"`
+}
+
+// PSAVisibility Who sees the notes.
+type PSAVisibility string
 
 // PartStatus defines model for PartStatus.
 type PartStatus string
@@ -870,6 +1188,15 @@ type Step struct {
 // StepKind What a step is.
 type StepKind string
 
+// TestPSAConnection What to try.
+type TestPSAConnection struct {
+	// Connection What the connection is to be.
+	Connection *NewPSAConnection `json:"connection,omitempty"`
+
+	// Ticket A ticket to look at.
+	Ticket *string `json:"ticket,omitempty"`
+}
+
 // Timeline defines model for Timeline.
 type Timeline struct {
 	Items []TimelineEntry `json:"items"`
@@ -882,7 +1209,7 @@ type Timeline struct {
 //
 // Examples: {"actor_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","actor_name":"Ana Ortiz","at":"2026-11-04T09:41:07Z","door":"api","generation":1,"holder_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","holder_name":"Ana Ortiz","note":null,"status":"claimed","target_user_id":null,"target_user_name":null,"verb":"claim","version":2}
 type TimelineEntry struct {
-	// ActorID Who decided; `null` for an operator, who cancelled the workflow.
+	// ActorID Who decided; `null` for an operator, who cancelled the workflow, and for Baton itself, which says why in `note`.
 	ActorID   *openapi_types.UUID `json:"actor_id"`
 	ActorName *string             `json:"actor_name"`
 	At        time.Time           `json:"at"`
@@ -1090,6 +1417,12 @@ type ResolveHandoffJSONRequestBody = Resolve
 // AppendStepsJSONRequestBody defines body for AppendSteps for application/json ContentType.
 type AppendStepsJSONRequestBody = NewSteps
 
+// SetPSAConnectionJSONRequestBody defines body for SetPSAConnection for application/json ContentType.
+type SetPSAConnectionJSONRequestBody = NewPSAConnection
+
+// TestPSAConnectionJSONRequestBody defines body for TestPSAConnection for application/json ContentType.
+type TestPSAConnectionJSONRequestBody = TestPSAConnection
+
 // AsProblemDetail0 returns the union data inside the Problem_Detail as a ProblemDetail0
 func (t Problem_Detail) AsProblemDetail0() (ProblemDetail0, error) {
 	var body ProblemDetail0
@@ -1199,6 +1532,21 @@ type ServerInterface interface {
 	// GetMe Who am I
 	// (GET /api/v1/me)
 	GetMe(c *gin.Context)
+	// DeletePSAConnection Disconnect the PSA
+	// (DELETE /api/v1/psa/connection)
+	DeletePSAConnection(c *gin.Context)
+	// GetPSAConnection Read the connection
+	// (GET /api/v1/psa/connection)
+	GetPSAConnection(c *gin.Context)
+	// SetPSAConnection Connect a PSA, or change the connection
+	// (PUT /api/v1/psa/connection)
+	SetPSAConnection(c *gin.Context)
+	// TestPSAConnection Try a connection
+	// (POST /api/v1/psa/connection/test)
+	TestPSAConnection(c *gin.Context)
+	// ListPSAKinds List the PSAs that can be connected
+	// (GET /api/v1/psa/kinds)
+	ListPSAKinds(c *gin.Context)
 	// GetHealth Is the process alive
 	// (GET /healthz)
 	GetHealth(c *gin.Context)
@@ -1920,6 +2268,71 @@ func (siw *ServerInterfaceWrapper) GetMe(c *gin.Context) {
 	siw.Handler.GetMe(c)
 }
 
+// DeletePSAConnection operation middleware
+func (siw *ServerInterfaceWrapper) DeletePSAConnection(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeletePSAConnection(c)
+}
+
+// GetPSAConnection operation middleware
+func (siw *ServerInterfaceWrapper) GetPSAConnection(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetPSAConnection(c)
+}
+
+// SetPSAConnection operation middleware
+func (siw *ServerInterfaceWrapper) SetPSAConnection(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetPSAConnection(c)
+}
+
+// TestPSAConnection operation middleware
+func (siw *ServerInterfaceWrapper) TestPSAConnection(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.TestPSAConnection(c)
+}
+
+// ListPSAKinds operation middleware
+func (siw *ServerInterfaceWrapper) ListPSAKinds(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListPSAKinds(c)
+}
+
 // GetHealth operation middleware
 func (siw *ServerInterfaceWrapper) GetHealth(c *gin.Context) {
 
@@ -1988,6 +2401,11 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/api/v1/ai-sessions/:id", wrapper.GetSession)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/steps", wrapper.AppendSteps)
 	router.GET(options.BaseURL+"/api/v1/me", wrapper.GetMe)
+	router.GET(options.BaseURL+"/api/v1/psa/kinds", wrapper.ListPSAKinds)
+	router.DELETE(options.BaseURL+"/api/v1/psa/connection", wrapper.DeletePSAConnection)
+	router.GET(options.BaseURL+"/api/v1/psa/connection", wrapper.GetPSAConnection)
+	router.PUT(options.BaseURL+"/api/v1/psa/connection", wrapper.SetPSAConnection)
+	router.POST(options.BaseURL+"/api/v1/psa/connection/test", wrapper.TestPSAConnection)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealth)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness)
 }
@@ -4536,6 +4954,680 @@ func (response GetMe503ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w 
 	return err
 }
 
+type DeletePSAConnectionRequestObject struct {
+}
+
+type DeletePSAConnectionResponseObject interface {
+	VisitDeletePSAConnectionResponse(w http.ResponseWriter) error
+}
+
+type DeletePSAConnection204Response struct {
+}
+
+func (response DeletePSAConnection204Response) VisitDeletePSAConnectionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeletePSAConnection401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePSAConnection401ApplicationProblemPlusJSONResponse) VisitDeletePSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePSAConnection403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePSAConnection403ApplicationProblemPlusJSONResponse) VisitDeletePSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePSAConnection404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePSAConnection404ApplicationProblemPlusJSONResponse) VisitDeletePSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePSAConnection500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePSAConnection500ApplicationProblemPlusJSONResponse) VisitDeletePSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePSAConnection503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePSAConnection503ApplicationProblemPlusJSONResponse) VisitDeletePSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePSAConnection504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePSAConnection504ApplicationProblemPlusJSONResponse) VisitDeletePSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPSAConnectionRequestObject struct {
+}
+
+type GetPSAConnectionResponseObject interface {
+	VisitGetPSAConnectionResponse(w http.ResponseWriter) error
+}
+
+type GetPSAConnection200JSONResponse PSAConnection
+
+func (response GetPSAConnection200JSONResponse) VisitGetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPSAConnection401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetPSAConnection401ApplicationProblemPlusJSONResponse) VisitGetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPSAConnection403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetPSAConnection403ApplicationProblemPlusJSONResponse) VisitGetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPSAConnection404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetPSAConnection404ApplicationProblemPlusJSONResponse) VisitGetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPSAConnection500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetPSAConnection500ApplicationProblemPlusJSONResponse) VisitGetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPSAConnection503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPSAConnection503ApplicationProblemPlusJSONResponse) VisitGetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPSAConnectionRequestObject struct {
+	Body *SetPSAConnectionJSONRequestBody
+}
+
+type SetPSAConnectionResponseObject interface {
+	VisitSetPSAConnectionResponse(w http.ResponseWriter) error
+}
+
+type SetPSAConnection200JSONResponse PSAConnection
+
+func (response SetPSAConnection200JSONResponse) VisitSetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPSAConnection400ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response SetPSAConnection400ApplicationProblemPlusJSONResponse) VisitSetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPSAConnection401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response SetPSAConnection401ApplicationProblemPlusJSONResponse) VisitSetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPSAConnection403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SetPSAConnection403ApplicationProblemPlusJSONResponse) VisitSetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPSAConnection409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response SetPSAConnection409ApplicationProblemPlusJSONResponse) VisitSetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPSAConnection413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response SetPSAConnection413ApplicationProblemPlusJSONResponse) VisitSetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPSAConnection415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response SetPSAConnection415ApplicationProblemPlusJSONResponse) VisitSetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPSAConnection422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response SetPSAConnection422ApplicationProblemPlusJSONResponse) VisitSetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPSAConnection500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response SetPSAConnection500ApplicationProblemPlusJSONResponse) VisitSetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPSAConnection503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SetPSAConnection503ApplicationProblemPlusJSONResponse) VisitSetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPSAConnection504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response SetPSAConnection504ApplicationProblemPlusJSONResponse) VisitSetPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestPSAConnectionRequestObject struct {
+	Body *TestPSAConnectionJSONRequestBody
+}
+
+type TestPSAConnectionResponseObject interface {
+	VisitTestPSAConnectionResponse(w http.ResponseWriter) error
+}
+
+type TestPSAConnection200JSONResponse PSACheck
+
+func (response TestPSAConnection200JSONResponse) VisitTestPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestPSAConnection400ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response TestPSAConnection400ApplicationProblemPlusJSONResponse) VisitTestPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestPSAConnection401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response TestPSAConnection401ApplicationProblemPlusJSONResponse) VisitTestPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestPSAConnection403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TestPSAConnection403ApplicationProblemPlusJSONResponse) VisitTestPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestPSAConnection404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TestPSAConnection404ApplicationProblemPlusJSONResponse) VisitTestPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestPSAConnection413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response TestPSAConnection413ApplicationProblemPlusJSONResponse) VisitTestPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestPSAConnection415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response TestPSAConnection415ApplicationProblemPlusJSONResponse) VisitTestPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestPSAConnection422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response TestPSAConnection422ApplicationProblemPlusJSONResponse) VisitTestPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestPSAConnection500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response TestPSAConnection500ApplicationProblemPlusJSONResponse) VisitTestPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestPSAConnection503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TestPSAConnection503ApplicationProblemPlusJSONResponse) VisitTestPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestPSAConnection504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response TestPSAConnection504ApplicationProblemPlusJSONResponse) VisitTestPSAConnectionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPSAKindsRequestObject struct {
+}
+
+type ListPSAKindsResponseObject interface {
+	VisitListPSAKindsResponse(w http.ResponseWriter) error
+}
+
+type ListPSAKinds200JSONResponse PSAKinds
+
+func (response ListPSAKinds200JSONResponse) VisitListPSAKindsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPSAKinds401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListPSAKinds401ApplicationProblemPlusJSONResponse) VisitListPSAKindsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPSAKinds403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListPSAKinds403ApplicationProblemPlusJSONResponse) VisitListPSAKindsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPSAKinds500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListPSAKinds500ApplicationProblemPlusJSONResponse) VisitListPSAKindsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPSAKinds503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPSAKinds503ApplicationProblemPlusJSONResponse) VisitListPSAKindsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetHealthRequestObject struct {
 }
 
@@ -4671,6 +5763,21 @@ type StrictServerInterface interface {
 	// GetMe Who am I
 	// (GET /api/v1/me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// DeletePSAConnection Disconnect the PSA
+	// (DELETE /api/v1/psa/connection)
+	DeletePSAConnection(ctx context.Context, request DeletePSAConnectionRequestObject) (DeletePSAConnectionResponseObject, error)
+	// GetPSAConnection Read the connection
+	// (GET /api/v1/psa/connection)
+	GetPSAConnection(ctx context.Context, request GetPSAConnectionRequestObject) (GetPSAConnectionResponseObject, error)
+	// SetPSAConnection Connect a PSA, or change the connection
+	// (PUT /api/v1/psa/connection)
+	SetPSAConnection(ctx context.Context, request SetPSAConnectionRequestObject) (SetPSAConnectionResponseObject, error)
+	// TestPSAConnection Try a connection
+	// (POST /api/v1/psa/connection/test)
+	TestPSAConnection(ctx context.Context, request TestPSAConnectionRequestObject) (TestPSAConnectionResponseObject, error)
+	// ListPSAKinds List the PSAs that can be connected
+	// (GET /api/v1/psa/kinds)
+	ListPSAKinds(ctx context.Context, request ListPSAKindsRequestObject) (ListPSAKindsResponseObject, error)
 	// GetHealth Is the process alive
 	// (GET /healthz)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
@@ -5287,6 +6394,165 @@ func (sh *strictHandler) GetMe(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetMeResponseObject); ok {
 		if err := validResponse.VisitGetMeResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeletePSAConnection operation middleware
+func (sh *strictHandler) DeletePSAConnection(ctx *gin.Context) {
+	var request DeletePSAConnectionRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeletePSAConnection(ctx, request.(DeletePSAConnectionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeletePSAConnection")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(DeletePSAConnectionResponseObject); ok {
+		if err := validResponse.VisitDeletePSAConnectionResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPSAConnection operation middleware
+func (sh *strictHandler) GetPSAConnection(ctx *gin.Context) {
+	var request GetPSAConnectionRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPSAConnection(ctx, request.(GetPSAConnectionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPSAConnection")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetPSAConnectionResponseObject); ok {
+		if err := validResponse.VisitGetPSAConnectionResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetPSAConnection operation middleware
+func (sh *strictHandler) SetPSAConnection(ctx *gin.Context) {
+	var request SetPSAConnectionRequestObject
+
+	var body SetPSAConnectionJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetPSAConnection(ctx, request.(SetPSAConnectionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetPSAConnection")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetPSAConnectionResponseObject); ok {
+		if err := validResponse.VisitSetPSAConnectionResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TestPSAConnection operation middleware
+func (sh *strictHandler) TestPSAConnection(ctx *gin.Context) {
+	var request TestPSAConnectionRequestObject
+
+	var body TestPSAConnectionJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(ctx, err)
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestPSAConnection(ctx, request.(TestPSAConnectionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestPSAConnection")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(TestPSAConnectionResponseObject); ok {
+		if err := validResponse.VisitTestPSAConnectionResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListPSAKinds operation middleware
+func (sh *strictHandler) ListPSAKinds(ctx *gin.Context) {
+	var request ListPSAKindsRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPSAKinds(ctx, request.(ListPSAKindsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPSAKinds")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListPSAKindsResponseObject); ok {
+		if err := validResponse.VisitListPSAKindsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -24,6 +24,7 @@ type cli struct {
 	Worker      workerCmd      `cmd:"" group:"run" help:"Run workflows and side effects."`
 	Migrate     migrateCmd     `cmd:"" group:"run" help:"Bring the database and Temporal's search attributes up to date."`
 	Account     accountCmd     `cmd:"" group:"run" help:"Add accounts and users."`
+	Secrets     secretsCmd     `cmd:"" group:"run" help:"Make and change the keys that seal stored credentials."`
 	Restored    restoredCmd    `cmd:"" group:"run" help:"Put things right after the database was restored from a backup."`
 	Healthcheck healthcheckCmd `cmd:"" group:"run" help:"Tell whether the API or the worker of this host is well."`
 	Tail        tailCmd        `cmd:"" group:"use" help:"Show the live feed."`

@@ -23,6 +23,7 @@ import (
 	"github.com/baton-handoff/baton/internal/auth"
 	"github.com/baton-handoff/baton/internal/config"
 	"github.com/baton-handoff/baton/internal/devstack"
+	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/internal/store"
 	"github.com/baton-handoff/baton/models"
 )
@@ -147,11 +148,16 @@ func free(ctx context.Context, address, setting string) error {
 // secret is what the demo's tokens are signed with. It is kept, so that tokens
 // outlive a restart.
 func (c upCmd) secret() (string, error) {
-	file := filepath.Join(c.Dir, "token-secret")
+	return c.kept("token-secret", func() string { return rand.Text() + rand.Text() })
+}
+
+// kept is a secret in the data's folder, which is made when it is not there.
+func (c upCmd) kept(name string, fresh func() string) (string, error) {
+	file := filepath.Join(c.Dir, name)
 	if text, err := os.ReadFile(file); err == nil && len(text) >= 32 {
 		return string(text), nil
 	}
-	secret := rand.Text() + rand.Text()
+	secret := fresh()
 	return secret, os.WriteFile(file, []byte(secret), 0o600)
 }
 
@@ -173,8 +179,23 @@ func (c upCmd) config(stack *devstack.Stack) (auth.DevSigner, config.Config, err
 	if stack.TemporalUIURL != "" {
 		environ = append(environ, "BATON_TEMPORAL_UI_URL="+stack.TemporalUIURL)
 	}
+	public := c.Listen
+	if strings.HasPrefix(public, ":") {
+		public = "127.0.0.1" + public
+	}
 	// A terminal is for people; what they set themselves wins.
-	environ = append([]string{"BATON_LOG_FORMAT=text", "BATON_LOG_LEVEL=warn", "BATON_DRAIN=0s"}, append(os.Environ(), environ...)...)
+	ours := []string{
+		"BATON_LOG_FORMAT=text", "BATON_LOG_LEVEL=warn", "BATON_DRAIN=0s", "BATON_PUBLIC_URL=http://" + public,
+		"BATON_PSA_ALLOW_PRIVATE=127.0.0.0/8,::1/128", // a PSA to try things with is on this machine
+	}
+	if os.Getenv("BATON_SECRET_KEYS_FILE") == "" {
+		keys, err := c.kept("secret-keys", secrets.NewKey)
+		if err != nil {
+			return auth.DevSigner{}, config.Config{}, err
+		}
+		ours = append(ours, "BATON_SECRET_KEYS="+keys)
+	}
+	environ = append(ours, append(os.Environ(), environ...)...)
 	cfg, err := config.Load(environ)
 	return auth.NewDevSigner([]byte(secret), issuer, audience), cfg, err
 }

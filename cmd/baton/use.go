@@ -82,6 +82,8 @@ func (c tailCmd) Run(ctx context.Context) error {
 // aside says what else is worth knowing about an event.
 func aside(e remote.Event) string {
 	switch {
+	case e.Data.Ticket != nil:
+		return fmt.Sprintf(" (ticket is %s)", e.Data.Ticket.Status)
 	case e.Data.Effect != nil:
 		return fmt.Sprintf(" (%s %s)", e.Data.Effect.Kind, e.Data.Effect.State)
 	case e.Data.ActorName != nil:

@@ -20,8 +20,12 @@ import (
 	"github.com/baton-handoff/baton/api"
 	"github.com/baton-handoff/baton/internal/auth"
 	"github.com/baton-handoff/baton/internal/config"
+	"github.com/baton-handoff/baton/internal/connections"
 	"github.com/baton-handoff/baton/internal/engine"
 	"github.com/baton-handoff/baton/internal/feed"
+	"github.com/baton-handoff/baton/internal/psa"
+	"github.com/baton-handoff/baton/internal/psa/vendors"
+	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/internal/store"
 	"github.com/baton-handoff/baton/internal/telemetry"
 	"github.com/baton-handoff/baton/worker"
@@ -44,6 +48,10 @@ type Options struct {
 type App struct {
 	Store  *store.Store
 	Engine *engine.Engine
+	// Connections are the accounts' connections to their PSAs, and Watcher keeps
+	// handoffs in step with their tickets.
+	Connections *connections.Connections
+	Watcher     *connections.Watcher
 	// Addr is where the API listens, or a lone worker's metrics, once started.
 	Addr string
 
@@ -104,6 +112,10 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.defers(func(context.Context) { a.temporal.Close() })
 	a.Engine = engine.New(a.temporal, a.Store, o.Logger, 0)
 
+	if err := a.newConnections(); err != nil {
+		return nil, err
+	}
+
 	if o.Worker {
 		a.newWorker()
 	}
@@ -117,9 +129,37 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 
 func (a *App) defers(undo func(context.Context)) { a.undo = append(a.undo, undo) }
 
+func (a *App) newConnections() error {
+	cfg := a.o.Config
+	box, err := secrets.Parse(cfg.SecretKeys.Reveal())
+	if err != nil {
+		return fmt.Errorf("reading BATON_SECRET_KEYS: %w", err)
+	}
+	a.Connections = connections.New(connections.Options{
+		Records: a.Store, Box: box, Tickets: later{a}, Log: a.log, PublicURL: cfg.PublicURL,
+		Network: psa.Network{Allow: cfg.PSAAllowPrivate},
+		Vendors: vendors.Options{UserAgent: "baton/" + a.o.Version},
+	})
+	a.defers(func(context.Context) { a.Connections.Close() })
+	a.Watcher = connections.NewWatcher(connections.WatcherOptions{
+		Connections: a.Connections, Records: a.Store, Handoffs: a.Engine, Log: a.log,
+	})
+	a.defers(func(context.Context) { a.Watcher.Stop() })
+	return nil
+}
+
+// later passes callbacks on to the watcher, which needs the connections itself.
+type later struct{ a *App }
+
+func (l later) TicketChanged(ctx context.Context, account uuid.UUID, ticketID string) error {
+	return l.a.Watcher.TicketChanged(ctx, account, ticketID)
+}
+
 func (a *App) newWorker() {
 	cfg := a.o.Config
-	acts := activities.New(a.Store, activities.Maintenance{Records: a.Store, Workflows: a.Engine, KeepFeed: cfg.FeedRetention}, a.log)
+	acts := activities.New(a.Store, activities.Maintenance{
+		Records: a.Store, Workflows: a.Engine, Tickets: a.Watcher, KeepFeed: cfg.FeedRetention,
+	}, a.log)
 	a.worker = worker.New(a.temporal, acts, worker.Options{
 		WorkflowTasks: cfg.WorkerWorkflowTasks, Activities: cfg.WorkerActivities, OnFatal: a.fail,
 	})
@@ -149,6 +189,8 @@ func (a *App) newAPI() error {
 		Handoffs: a.Engine,
 		Records:  a.Store,
 		Feed:     subscriber{a.hub},
+
+		Connections: a.Connections,
 		Checks: []api.Check{
 			{Name: "postgres", Probe: a.Store.Ping},
 			{Name: "temporal", Probe: a.Engine.Ping},
@@ -281,6 +323,9 @@ func (a *App) work(ctx context.Context) {
 	close(a.working)
 	if err := worker.ScheduleMaintenance(ctx, a.temporal); err != nil {
 		a.log.Warn("housekeeping is not scheduled by this worker", "error", err)
+	}
+	if err := worker.ScheduleReconcile(ctx, a.temporal); err != nil {
+		a.log.Warn("comparing with the PSAs is not scheduled by this worker", "error", err)
 	}
 }
 

@@ -128,7 +128,10 @@ func (b *baton) start(o app.Options) (*app.App, func()) {
 	b.t.Helper()
 	cfg, err := config.Load(b.environ())
 	require.NoError(b.t, err)
-	o.Config, o.Temporal, o.Logger = cfg, b.temporalOptions(), quiet()
+	o.Config, o.Temporal = cfg, b.temporalOptions()
+	if o.Logger == nil {
+		o.Logger = quiet()
+	}
 	a, err := app.New(b.t.Context(), o)
 	require.NoError(b.t, err)
 	require.NoError(b.t, a.Start(b.t.Context()))

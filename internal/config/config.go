@@ -5,6 +5,7 @@ package config
 
 import (
 	"log/slog"
+	"net/netip"
 	"time"
 )
 
@@ -35,6 +36,10 @@ type Config struct {
 	AuthAccountClaim string        `env:"BATON_AUTH_ACCOUNT_CLAIM" envDefault:"account_id" doc:"Claim with the account (a UUID) of a user to add."`
 	AuthRoleClaim    string        `env:"BATON_AUTH_ROLE_CLAIM" envDefault:"role" doc:"Claim with the role of a user to add: viewer, engineer, admin or owner."`
 	AuthNameClaim    string        `env:"BATON_AUTH_NAME_CLAIM" envDefault:"name" doc:"Claim with the name of a user to add."`
+
+	SecretKeys      Secret         `env:"BATON_SECRET_KEYS" doc:"Keys that seal credentials for other systems, as id:key[,id:key…], each key 32 bytes in base64. The first one seals, all of them open; make one with: baton secrets key. Without it no PSA can be connected."`
+	PublicURL       string         `env:"BATON_PUBLIC_URL" doc:"Address that the outside reaches the API at, such as https://baton.example.com, to tell people which address to register in their PSA for callbacks."`
+	PSAAllowPrivate []netip.Prefix `env:"BATON_PSA_ALLOW_PRIVATE" doc:"Private networks, separated by commas, such as 10.20.0.0/16, in which PSAs may be. Without it a PSA has to be on the public internet. It holds for every account."`
 
 	TemporalUIURL       string `env:"BATON_TEMPORAL_UI_URL" doc:"Temporal's web UI, such as https://cloud.temporal.io, to link handoffs to their workflows."`
 	WorkerWorkflowTasks int    `env:"BATON_WORKER_WORKFLOW_TASKS" envDefault:"100" doc:"Most workflow tasks that one worker process runs at once."`

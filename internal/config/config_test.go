@@ -296,3 +296,24 @@ func TestTemporalOptions(t *testing.T) {
 	require.ErrorContains(t, err, "TEMPORAL_")
 	require.NotContains(t, err.Error(), "\n")
 }
+
+func TestPSASettings(t *testing.T) {
+	t.Parallel()
+	const key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	c, err := Load([]string{"BATON_SECRET_KEYS=k2:" + key + ",k1:" + key, "BATON_PUBLIC_URL=https://baton.example.com", "BATON_PSA_ALLOW_PRIVATE=10.20.0.0/16,fd12::/16"})
+	require.NoError(t, err)
+	require.Len(t, c.PSAAllowPrivate, 2)
+	require.NotContains(t, fmt.Sprintf("%+v %#v %v", c, c, c.Redacted()), key)
+	for environ, says := range map[string]string{
+		"BATON_SECRET_KEYS=" + key:                "BATON_SECRET_KEYS: entry 1",
+		"BATON_SECRET_KEYS=k1:" + key + ",k2:abc": "BATON_SECRET_KEYS: entry 2",
+		"BATON_PUBLIC_URL=baton.example.com":      "BATON_PUBLIC_URL: ",
+		"BATON_PSA_ALLOW_PRIVATE=10.0.0.0":        "BATON_PSA_ALLOW_PRIVATE: ",
+		"BATON_PSA_ALLOW_PRIVATE=0.0.0.0/0":       "BATON_PSA_ALLOW_PRIVATE: ",
+	} {
+		_, err := Load([]string{environ})
+		require.ErrorContains(t, err, says)
+		require.NotContains(t, err.Error(), key)
+		require.NotContains(t, err.Error(), "\n")
+	}
+}

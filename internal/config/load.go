@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"os"
 	"reflect"
 	"regexp"
@@ -125,6 +126,8 @@ func explain(err error, values map[string]string) error {
 			example = "true or false"
 		case time.Duration:
 			example = "a number with a unit, such as " + v.fallback
+		case []netip.Prefix:
+			example = "networks, such as 10.20.0.0/16,fd12::/16"
 		case slog.Level:
 			example = "debug, info, warn or error"
 		}

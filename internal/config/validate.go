@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/baton-handoff/baton/internal/auth"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // maxAuthCache keeps what is promised about people whose role was taken away:
@@ -18,7 +19,7 @@ const maxAuthCache = time.Minute
 // validate checks each value by itself, and those that bind each other.
 func (c Config) validate() error {
 	for _, check := range []func() error{
-		c.checkDatabase, c.checkServer, c.checkOrigins, c.checkTimes, c.checkCounts, c.checkAuth, c.checkTemporal,
+		c.checkDatabase, c.checkServer, c.checkOrigins, c.checkTimes, c.checkCounts, c.checkAuth, c.checkTemporal, c.checkPSA,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -182,6 +183,22 @@ func (c Config) checkTemporal() error {
 	u, err := url.Parse(c.TemporalUIURL)
 	if c.TemporalUIURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
 		return problem("BATON_TEMPORAL_UI_URL", "%q is not a URL; write one such as http://127.0.0.1:8233", c.TemporalUIURL)
+	}
+	return nil
+}
+
+func (c Config) checkPSA() error {
+	if _, err := secrets.Parse(c.SecretKeys.Reveal()); err != nil {
+		return problem("BATON_SECRET_KEYS", "%v; make an entry with: baton secrets key", err)
+	}
+	u, err := url.Parse(c.PublicURL)
+	if c.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
+		return problem("BATON_PUBLIC_URL", "%q is not an address to call back; write one such as https://baton.example.com", c.PublicURL)
+	}
+	for _, p := range c.PSAAllowPrivate {
+		if p.Bits() == 0 {
+			return problem("BATON_PSA_ALLOW_PRIVATE", "%v is every network; list the private ones in which PSAs are, such as 10.20.0.0/16", p)
+		}
 	}
 	return nil
 }

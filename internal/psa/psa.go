@@ -217,6 +217,8 @@ type CheckItem struct {
 	Detail string
 	// Cure says what to do, unless the state is [CheckOK].
 	Cure string
+	// Class is that of the error, where there was one.
+	Class Class
 }
 
 // Report is what a check found.
@@ -260,5 +262,5 @@ func (r *Report) Skipped(name, detail, cure string) {
 // Failed adds an item that does not work, because of err.
 func (r *Report) Failed(name string, err error) {
 	e := AsError(err)
-	r.Items = append(r.Items, CheckItem{Name: name, State: CheckFailed, Detail: e.Reason, Cure: e.Cure})
+	r.Items = append(r.Items, CheckItem{Name: name, State: CheckFailed, Detail: e.Reason, Cure: e.Cure, Class: e.Class})
 }

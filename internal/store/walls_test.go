@@ -33,6 +33,8 @@ var rows = []any{
 	models.TransitionInput{},
 	models.FeedEvent{},
 	models.FeedHead{},
+	models.PSAConnection{},
+	models.HandoffTicket{},
 }
 
 func open(t *testing.T) *Store {
