@@ -74,6 +74,7 @@ func (w *Worker) build() []worker.Worker {
 	})
 	decisions.RegisterWorkflow(workflows.HandoffWorkflow)
 	decisions.RegisterWorkflow(workflows.EffectWorkflow)
+	decisions.RegisterWorkflow(workflows.TicketWorkflow)
 	decisions.RegisterWorkflow(workflows.MaintenanceWorkflow)
 	decisions.RegisterActivity(acts.Project)
 	decisions.RegisterActivity(acts.Maintain)
@@ -86,6 +87,8 @@ func (w *Worker) build() []worker.Worker {
 		OnFatalError:                       o.OnFatal,
 	})
 	psa.RegisterActivity(acts.Document)
+	psa.RegisterActivity(acts.PushStep)
+	psa.RegisterActivity(acts.ConnectionChanged)
 
 	return []worker.Worker{decisions, psa}
 }

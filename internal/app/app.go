@@ -36,6 +36,8 @@ type Options struct {
 	API, Worker bool
 	Logger      *slog.Logger
 	Version     string
+	// PSA finds the accounts' PSAs; nil when no account has one.
+	PSA activities.PSA
 	// Routes may add handlers that are not part of the public API.
 	Routes func(*App, *api.Server)
 }
@@ -119,7 +121,8 @@ func (a *App) defers(undo func(context.Context)) { a.undo = append(a.undo, undo)
 
 func (a *App) newWorker() {
 	cfg := a.o.Config
-	acts := activities.New(a.Store, activities.Maintenance{Records: a.Store, Workflows: a.Engine, KeepFeed: cfg.FeedRetention}, a.log)
+	acts := activities.New(a.Store, activities.Maintenance{Records: a.Store, Workflows: a.Engine, KeepFeed: cfg.FeedRetention},
+		activities.Ticketing{PSA: a.o.PSA, Tickets: a.Engine}, a.log)
 	a.worker = worker.New(a.temporal, acts, worker.Options{
 		WorkflowTasks: cfg.WorkerWorkflowTasks, Activities: cfg.WorkerActivities, OnFatal: a.fail,
 	})
