@@ -153,9 +153,11 @@ func (a *Activities) PushStep(ctx context.Context, in EffectInput) (Pushed, erro
 	ctx = tenant.With(ctx, in.AccountID)
 	release, ok := a.pushing.acquire(in.AccountID)
 	if !ok {
-		// No attempt: nobody was called. It must not wait here for its turn.
+		// No attempt: nobody was called. It must not wait here for its turn, and
+		// a thousand of them must not ask for it every second.
+		most := min(time.Second<<min(attempt(ctx), 6), time.Minute)
 		return Pushed{}, temporal.NewApplicationErrorWithOptions("Other tickets of the account have their turn first.", "busy",
-			temporal.ApplicationErrorOptions{NextRetryDelay: time.Second + rand.N(2*time.Second), Category: temporal.ApplicationErrorCategoryBenign})
+			temporal.ApplicationErrorOptions{NextRetryDelay: most/2 + rand.N(most/2), Category: temporal.ApplicationErrorCategoryBenign})
 	}
 	defer release()
 	p := &push{Activities: a, in: in}

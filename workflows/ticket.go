@@ -52,6 +52,8 @@ func TicketWorkflow(ctx workflow.Context, in TicketInput) error {
 	pause := waitFirst
 	for {
 		t.hear()
+		for t.retry.ReceiveAsync(nil) { // nothing has failed
+		}
 		if len(t.queue) == 0 {
 			return t.show(ctx, models.EffectDone, "")
 		}
@@ -62,6 +64,7 @@ func TicketWorkflow(ctx workflow.Context, in TicketInput) error {
 		if temporal.IsCanceledError(err) {
 			return err
 		}
+		t.hear() // while the step is still known to be here
 		switch {
 		case err != nil: // retried without limit, so this is an operator's doing
 			err = t.awaitCure(ctx, activities.Pushed{Reason: "the attempts were ended from outside"})
@@ -96,8 +99,6 @@ func (t *ticket) hear() {
 			}
 		}
 		more = TicketSteps{}
-	}
-	for t.retry.ReceiveAsync(nil) { // nothing has failed
 	}
 }
 

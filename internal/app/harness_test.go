@@ -317,7 +317,12 @@ func handoffURL(base string, h *apiclient.Handoff) string {
 // history returns the events of the newest run of a session's workflow.
 func (b *baton) history(h *apiclient.Handoff) []*historypb.HistoryEvent {
 	b.t.Helper()
-	iter := b.temporal.GetWorkflowHistory(b.t.Context(), workflows.WorkflowID(h.AccountID, h.SessionID), "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	return b.historyOf(workflows.WorkflowID(h.AccountID, h.SessionID), "")
+}
+
+func (b *baton) historyOf(id, run string) []*historypb.HistoryEvent {
+	b.t.Helper()
+	iter := b.temporal.GetWorkflowHistory(b.t.Context(), id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	var events []*historypb.HistoryEvent
 	for iter.HasNext() {
 		e, err := iter.Next()

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,7 @@ import (
 	"go.temporal.io/api/temporalproto"
 
 	apiclient "github.com/baton-handoff/baton/api/client"
+	"github.com/baton-handoff/baton/internal/psa/psatest"
 	"github.com/baton-handoff/baton/models"
 	"github.com/baton-handoff/baton/workflows"
 )
@@ -91,18 +93,60 @@ func TestRecordHistories(t *testing.T) {
 		if name == "handed-over" {
 			b.exec(`ALTER TABLE handoff_documentation DROP CONSTRAINT broken`)
 		}
-		history := &historypb.History{Events: b.history(h)}
-		t.Logf("%s: %d events", name, len(history.GetEvents()))
-		if !*record {
-			continue
-		}
-		text, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(history)
-		require.NoError(t, err)
-		host, err := os.Hostname()
-		require.NoError(t, err)
-		text = bytes.ReplaceAll(text, []byte(`"`+host+`:`), []byte(`"worker:`)) // names of sticky queues
-		dir := filepath.Join("..", "..", "workflows", "testdata", "histories")
-		require.NoError(t, os.MkdirAll(dir, 0o755))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".json"), append(text, '\n'), 0o644))
+		keepHistory(t, name, b.history(h))
 	}
+}
+
+// TestRecordTicketHistories does the same for tickets.
+func TestRecordTicketHistories(t *testing.T) {
+	t.Parallel()
+	b := newBaton(t)
+	d := b.connectPSA()
+	b.worker()
+	base := b.api()
+	for name, story := range map[string]func(h *apiclient.Handoff){
+		"ticket-told": func(h *apiclient.Handoff) {
+			b.ask(base, b.sam, h, "cancel", nil)
+			b.told(base, h, 2)
+		},
+		"ticket-failed-and-mended": func(h *apiclient.Handoff) {
+			b.awaitPSA(base, h, "failed", func(p apiclient.PSA) bool { return p.State == apiclient.EffectStateFailed })
+			d.Desk().Faults().Clear()
+			b.ask(base, b.sam, h, "psa/retry", nil)
+			b.told(base, h, 1)
+			b.ask(base, b.sam, h, "cancel", nil)
+		},
+	} {
+		if name == "ticket-failed-and-mended" {
+			d.Desk().Faults().Set(psatest.Fault{Kind: psatest.FaultCredentials})
+		}
+		ticket := d.Desk().AddTicket("t").ID
+		h := b.ticketed(base, ticket)
+		id := workflows.TicketWorkflowID(h.AccountID, strconv.FormatInt(ticket, 10))
+		eventually(t, "the ticket has a workflow", func() bool {
+			_, err := b.temporal.DescribeWorkflowExecution(t.Context(), id, "")
+			return err == nil
+		})
+		run := b.temporal.GetWorkflow(t.Context(), id, "")
+		story(h)
+		require.NoError(t, run.Get(t.Context(), nil))
+		keepHistory(t, name, b.historyOf(id, run.GetRunID()))
+	}
+}
+
+// keepHistory writes a history into the files of the replay test, with -record.
+func keepHistory(t *testing.T, name string, events []*historypb.HistoryEvent) {
+	t.Helper()
+	t.Logf("%s: %d events", name, len(events))
+	if !*record {
+		return
+	}
+	text, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(&historypb.History{Events: events})
+	require.NoError(t, err)
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	text = bytes.ReplaceAll(text, []byte(`"`+host+`:`), []byte(`"worker:`)) // names of sticky queues
+	dir := filepath.Join("..", "..", "workflows", "testdata", "histories")
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name+".json"), append(text, '\n'), 0o644))
 }

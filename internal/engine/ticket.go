@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
 	"github.com/baton-handoff/baton/activities"
@@ -70,7 +72,8 @@ func (e *Engine) RetryPSA(ctx context.Context, by models.Principal, sessionID, h
 	defer cancel()
 	asking, onWire := watchWire(asking)
 	err = e.temporal.SignalWorkflow(asking, workflows.TicketWorkflowID(view.AccountID, *view.PSATicket), "", workflows.SignalRetry, nil)
-	if err != nil {
+	var over *serviceerror.NotFound // it has begun anew, and ended
+	if err != nil && !errors.As(err, &over) {
 		return models.HandoffView{}, e.trouble(ctx, "asking a ticket to try again", onWire.Load(), err)
 	}
 	return view, nil
