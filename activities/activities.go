@@ -97,6 +97,9 @@ type EffectInput struct {
 	// Last says that there is no other attempt after this one: the handoff is
 	// closed and waits for nothing but this.
 	Last bool `json:"last,omitempty"`
+	// Superseded says that the ticket was told of a later step: nothing but the
+	// note is left to do.
+	Superseded bool `json:"superseded,omitempty"`
 }
 
 // Side effects are retried without end, quickly at first, then every

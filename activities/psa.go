@@ -141,6 +141,9 @@ type Pushed struct {
 	// handoff's documentation.
 	State  models.EffectState `json:"state"`
 	Reason string             `json:"reason,omitempty"`
+	// Noted says of a failed step that its note is in the ticket, and only its
+	// status or owner could not be set. It need not keep later steps waiting.
+	Noted bool `json:"noted,omitempty"`
 	// Connection is the version of the connection that failed.
 	Connection string `json:"connection,omitempty"`
 }
@@ -188,13 +191,15 @@ type push struct {
 	handoff models.HandoffView
 	entry   models.TimelineView
 	step    models.PSAStep
-	// later says that the ticket was told of a later step already.
-	later bool
+	// later says that the ticket was told of a later step already; superseded,
+	// that this kept its status or owner from being set.
+	later, superseded bool
 	// stopped says that the attempt was cut short because the worker stops.
 	stopped atomic.Bool
 }
 
 func (p *push) read(ctx context.Context) (err error) {
+	p.later = p.in.Superseded
 	p.step = models.PSAStep{Version: p.in.Version, Step: string(stepOf(p.in.Verb)), State: models.EffectPending}
 	steps, err := p.records.PSASteps(ctx, p.in.HandoffID)
 	if err != nil {
@@ -269,6 +274,7 @@ func (p *push) call(ctx context.Context) (r psa.Result, found bool, err error) {
 	}
 	step = options.Apply(step, owner)
 	if p.later {
+		p.superseded = step.Status != "" || step.Owner != nil
 		step.Status, step.Owner = "", nil // they would set the ticket back
 	}
 	r, err = psa.Push(ctx, client, step)
@@ -295,7 +301,10 @@ func (p *push) over(ctx context.Context, r psa.Result, err error) (Pushed, error
 	if err == nil {
 		p.report(ctx, nil)
 		p.step.State = models.EffectDone
-		if r.Closed {
+		switch {
+		case p.superseded:
+			p.step.Reason = new("Its status and owner were not set: the ticket was told of a later step first.")
+		case r.Closed:
 			p.step.Reason = new("The ticket was closed in the PSA, so its status and owner were left as they are.")
 		}
 		return Pushed{State: models.EffectDone}, p.record(ctx)
@@ -309,7 +318,7 @@ func (p *push) over(ctx context.Context, r psa.Result, err error) (Pushed, error
 		p.step.State = models.EffectFailed
 		p.log.ErrorContext(ctx, "a ticket could not be told of a handoff; a person has to mend it", "account_id", p.in.AccountID,
 			"handoff_id", p.in.HandoffID, "step", p.step.Step, "attempt", p.step.Attempts, "error", err)
-		return Pushed{State: models.EffectFailed, Reason: reason}, p.record(ctx)
+		return Pushed{State: models.EffectFailed, Reason: reason, Noted: r.NoteID != ""}, p.record(ctx)
 	}
 	delay := pushDelay(p.step.Attempts, err)
 	next := time.Now().Add(delay)

@@ -57,6 +57,8 @@ type TicketInput struct {
 	AccountID uuid.UUID `json:"account_id"`
 	// Steps are left over from the run before.
 	Steps []activities.EffectInput `json:"steps,omitempty"`
+	// Noted are earlier ones of which only the note is in the ticket.
+	Noted []activities.EffectInput `json:"noted,omitempty"`
 }
 
 // TicketSteps is the payload of [SignalSteps].

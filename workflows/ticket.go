@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,9 @@ const (
 type ticket struct {
 	account uuid.UUID
 	queue   []activities.EffectInput
+	// noted are steps before the queue whose note is in the ticket, and whose
+	// status or owner could not be set. The next step that can settles them.
+	noted   []activities.EffectInput
 	steps   workflow.ReceiveChannel
 	retry   workflow.ReceiveChannel
 	done    int
@@ -42,7 +46,7 @@ type ticket struct {
 // run. Each account's tickets go their own way, so trouble with one PSA keeps
 // nobody else waiting.
 func TicketWorkflow(ctx workflow.Context, in TicketInput) error {
-	t := &ticket{account: in.AccountID, queue: in.Steps, state: models.EffectPending}
+	t := &ticket{account: in.AccountID, queue: in.Steps, noted: in.Noted, state: models.EffectPending}
 	t.steps = workflow.GetSignalChannelWithOptions(ctx, SignalSteps, workflow.SignalChannelOptions{
 		Description: "Steps to tell the ticket of. Baton sends this.",
 	})
@@ -58,7 +62,7 @@ func TicketWorkflow(ctx workflow.Context, in TicketInput) error {
 			return t.show(ctx, models.EffectDone, "")
 		}
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			return workflow.NewContinueAsNewError(ctx, TicketWorkflow, TicketInput{AccountID: t.account, Steps: t.queue})
+			return workflow.NewContinueAsNewError(ctx, TicketWorkflow, TicketInput{AccountID: t.account, Steps: t.queue, Noted: t.noted})
 		}
 		pushed, err := t.push(ctx, t.queue[0])
 		if temporal.IsCanceledError(err) {
@@ -68,6 +72,10 @@ func TicketWorkflow(ctx workflow.Context, in TicketInput) error {
 		switch {
 		case err != nil: // retried without limit, so this is an operator's doing
 			err = t.awaitCure(ctx, activities.Pushed{Reason: "the attempts were ended from outside"})
+		case pushed.State == models.EffectFailed && pushed.Noted && len(t.queue) > 1:
+			// Its note is in its place, and its status would be the next one's
+			// to change: nobody has to wait for it.
+			t.noted, t.queue = append(t.noted, t.queue[0]), t.queue[1:]
 		case pushed.State == models.EffectFailed:
 			err = t.awaitCure(ctx, pushed)
 		case pushed.State == models.EffectPending:
@@ -75,12 +83,30 @@ func TicketWorkflow(ctx workflow.Context, in TicketInput) error {
 			pause = min(2*pause, waitMost)
 		default:
 			t.queue, t.done, pause = t.queue[1:], t.done+1, waitFirst
+			if err = t.settle(ctx); err != nil {
+				return err
+			}
 			err = t.show(ctx, models.EffectPending, "")
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// settle ends the steps of which only the note is in the ticket: a later one
+// has set the status and owner now. What cannot be settled stays failed on its
+// handoff, and can be asked for again there.
+func (t *ticket) settle(ctx workflow.Context) error {
+	for len(t.noted) > 0 {
+		step := t.noted[0]
+		step.Superseded = true
+		if _, err := t.push(ctx, step); temporal.IsCanceledError(err) {
+			return err
+		}
+		t.noted, t.done = t.noted[1:], t.done+1
+	}
+	return nil
 }
 
 // How long a step waits for the documentation before it looks again.
@@ -103,7 +129,7 @@ func (t *ticket) hear() {
 }
 
 func (t *ticket) waiting(step activities.EffectInput) bool {
-	for _, s := range t.queue {
+	for _, s := range slices.Concat(t.noted, t.queue) {
 		if s.HandoffID == step.HandoffID && s.Version == step.Version {
 			return true
 		}
@@ -129,7 +155,8 @@ func (t *ticket) push(ctx workflow.Context, step activities.EffectInput) (pushed
 }
 
 // awaitCure waits until a failed step is worth another attempt: somebody asks
-// for it, the connection is changed, or an hour has passed.
+// for it, the connection is changed, or an hour has passed; or until a later
+// step comes that need not wait for it.
 func (t *ticket) awaitCure(ctx workflow.Context, failed activities.Pushed) error {
 	if err := t.show(ctx, models.EffectFailed, failed.Reason); err != nil {
 		return err
@@ -145,7 +172,7 @@ func (t *ticket) awaitCure(ctx workflow.Context, failed activities.Pushed) error
 	})
 	var a *activities.Activities
 	changed := workflow.ExecuteActivity(polling, a.ConnectionChanged, t.account, failed.Connection)
-	if err := workflow.Await(ctx, func() bool { return changed.IsReady() || t.retry.Len() > 0 }); err != nil {
+	if err := workflow.Await(ctx, func() bool { return changed.IsReady() || t.retry.Len() > 0 || failed.Noted && t.steps.Len() > 0 }); err != nil {
 		return err
 	}
 	return t.show(ctx, models.EffectPending, "")
@@ -166,7 +193,7 @@ func (t *ticket) details(state models.EffectState) string {
 	lines := []string{fmt.Sprintf("### %s · %d told, %d to tell\n", strings.ToUpper(string(state)), t.done, len(t.queue))}
 	if t.trouble != "" {
 		lines = append(lines, t.trouble+"\n", "It is tried again when the connection is changed, every hour, and upon the signal `"+SignalRetry+"`. "+
-			"Later steps wait, so that the ticket tells the story in its order.\n")
+			"Later steps wait while its note is missing, so that the ticket tells the story in its order.\n")
 	}
 	for _, s := range t.queue {
 		lines = append(lines, fmt.Sprintf("- %s, handoff `%s`, version %d", s.Verb, s.HandoffID, s.Version))

@@ -30,6 +30,8 @@ type ticketPlay struct {
 	push    func(attempt, version int) (activities.Pushed, error)
 	changed func(poll int) bool
 	polls   int
+	// superseded says whether the last attempt was for the note alone.
+	superseded bool
 }
 
 func newTicketPlay(t *testing.T) *ticketPlay {
@@ -44,7 +46,7 @@ func newTicketPlay(t *testing.T) *ticketPlay {
 	require.NoError(t, p.SetTypedSearchAttributesOnStart(TicketAttributes(p.account)))
 	p.RegisterWorkflow(TicketWorkflow)
 	p.RegisterActivityWithOptions(func(_ context.Context, in activities.EffectInput) (activities.Pushed, error) {
-		p.pushed = append(p.pushed, in.Version)
+		p.pushed, p.superseded = append(p.pushed, in.Version), in.Superseded
 		return p.push(len(p.pushed), in.Version)
 	}, activity.RegisterOptions{Name: "PushStep"})
 	p.RegisterActivityWithOptions(func(context.Context, uuid.UUID, string) error {
@@ -154,6 +156,28 @@ func TestAFailedStepGoesOn(t *testing.T) {
 			require.Contains(t, p.details(), "DONE")
 		})
 	}
+}
+
+// TestAStatusThatIsRefusedHoldsNoNoteUp: what has its note lets later steps
+// go first, and is settled by them.
+func TestAStatusThatIsRefusedHoldsNoNoteUp(t *testing.T) {
+	t.Parallel()
+	p := newTicketPlay(t)
+	p.push = func(_, version int) (activities.Pushed, error) {
+		if version == 2 && !p.superseded || version == 3 {
+			f := failed()
+			f.Noted = true
+			return f, nil
+		}
+		return activities.Pushed{State: models.EffectDone}, nil
+	}
+	p.tell(0, 1, 2)
+	p.tell(10*time.Minute, 3)
+	p.tell(20*time.Minute, 2, 4)
+	p.run()
+	require.Equal(t, []int{1, 2, 2, 3, 3, 4, 2, 3}, p.pushed)
+	require.True(t, p.superseded)
+	require.WithinDuration(t, testEpoch.Add(20*time.Minute), p.Now(), time.Minute)
 }
 
 func TestTicketWorkflowID(t *testing.T) {

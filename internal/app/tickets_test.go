@@ -318,6 +318,26 @@ func TestBadCredentialsAreShownAndMended(t *testing.T) {
 	require.Equal(t, http.StatusConflict, status, "nothing has failed")
 }
 
+// TestAnEngineerWhomThePSADoesNotKnow: the note is there, the owner is not, and
+// the next step is told all the same.
+func TestAnEngineerWhomThePSADoesNotKnow(t *testing.T) {
+	t.Parallel()
+	b := newBaton(t)
+	d := b.connectPSA()
+	b.worker()
+	base := b.api()
+	ticket := d.Desk().AddTicket("t").ID
+	h := b.ticketed(base, ticket)
+	b.ask(base, b.ada, h, "claim", nil)
+	p := b.awaitPSA(base, h, "failed", func(p apiclient.PSA) bool { return p.State == apiclient.EffectStateFailed })
+	require.Contains(t, *p.Reason, "knows no active engineer")
+	require.Contains(t, *p.Reason, "Give both the same e-mail address", "with its cure")
+	b.ask(base, b.ada, h, "resolve", nil)
+	b.told(base, h, 3)
+	require.Equal(t, []string{mark(h, psa.StepEscalated, 1), mark(h, psa.StepClaimed, 1), mark(h, psa.StepResolved, 1)}, d.marks(ticket))
+	require.Equal(t, "Completed", d.Desk().StatusName(ticket))
+}
+
 // TestAStalledPSAHoldsNobodyUp: with more tickets of one account stalled than
 // may be told at once, decisions go on, and so do other accounts' tickets.
 func TestAStalledPSAHoldsNobodyUp(t *testing.T) {
