@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -23,6 +25,9 @@ import (
 	"github.com/baton-handoff/baton/internal/auth"
 	"github.com/baton-handoff/baton/internal/config"
 	"github.com/baton-handoff/baton/internal/devstack"
+	"github.com/baton-handoff/baton/internal/psa"
+	"github.com/baton-handoff/baton/internal/psa/vendors"
+	"github.com/baton-handoff/baton/internal/sandbox"
 	"github.com/baton-handoff/baton/internal/store"
 	"github.com/baton-handoff/baton/models"
 )
@@ -86,10 +91,27 @@ func (c upCmd) Run(ctx context.Context) error {
 	if err := registerAttributes(ctx, temporal); err != nil {
 		return err
 	}
+	tickets, err := demoTickets()
+	if err != nil {
+		return err
+	}
+	box, err := sandbox.Start(ctx, tickets, []psa.Person{
+		{Identifier: "ada", Name: "Ada Nowak", Email: demo.Admin}, {Identifier: "olga", Name: "Olga Petrova", Email: demo.Owner},
+	}, logger(cfg))
+	if err != nil {
+		return err
+	}
+	defer box.Stop()
+	connections := vendors.NewStatic(vendors.Options{UserAgent: "baton/" + version})
+	defer connections.Close()
+	connections.Set(demoAccount, box.Connection())
 	a, err := app.New(ctx, app.Options{
 		Config: cfg, Temporal: temporal, API: true, Worker: true, Logger: logger(cfg), Version: version,
+		PSA: connections,
 		Routes: func(a *app.App, s *api.Server) {
 			s.Handle(http.MethodPost, "/api/v1/dev/token", devToken{a.Store, signer})
+			s.Handle(http.MethodGet, sandbox.Path, box)
+			s.Handle(http.MethodPost, sandbox.Path, box)
 		},
 	})
 	if err != nil {
@@ -189,6 +211,7 @@ func (c upCmd) greet(address string, stack *devstack.Stack, temporal string, too
 		"", fmt.Sprintf("Baton is up after %.1f s. Ctrl-C stops it.", took.Seconds()), "",
 		"  API reference  " + base + "/docs",
 		"  API            " + base + "/api/v1",
+		"  PSA sandbox    " + base + sandbox.Path + "   the tickets, and switches for trouble",
 	}
 	if stack.TemporalUIURL != "" {
 		lines = append(lines, "  Temporal UI    "+stack.TemporalUIURL)
@@ -204,6 +227,25 @@ func (c upCmd) greet(address string, stack *devstack.Stack, temporal string, too
 		"  bin/baton tail --as "+demo.Ana+flag+"    the live feed",
 		"  bin/baton queue --as "+demo.Ben+flag+"   the queue", "")
 	_, _ = fmt.Fprintln(os.Stdout, strings.Join(lines, "\n"))
+}
+
+// demoTickets are the tickets that the demo's sessions name.
+func demoTickets() (tickets []sandbox.Ticket, err error) {
+	lines := json.NewDecoder(bytes.NewReader(demo.Sessions()))
+	for {
+		var session struct {
+			Title     string `json:"title"`
+			PSATicket string `json:"psa_ticket"`
+		}
+		if err := lines.Decode(&session); errors.Is(err, io.EOF) {
+			return tickets, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("reading the demo's sessions: %w", err)
+		}
+		if id, err := strconv.ParseInt(session.PSATicket, 10, 64); err == nil {
+			tickets = append(tickets, sandbox.Ticket{ID: id, Summary: session.Title})
+		}
+	}
 }
 
 // The demo accounts have ids of their own, so that they are seeded once.
