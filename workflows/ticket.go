@@ -21,6 +21,10 @@ const (
 	// pushMissed is how long an attempt may say nothing. Then its worker is
 	// gone, and the step is tried again.
 	pushMissed = 5 * activities.PushHeartbeat
+	// failedPause is how long a failed step is left alone if nobody asks for it,
+	// so that a connection that changes without end does not mean calls without
+	// end.
+	failedPause = 30 * time.Second
 	// failedAnyway is when a failed step is tried again although nothing is
 	// known to have changed: much can be mended in the PSA itself.
 	failedAnyway = time.Hour
@@ -163,6 +167,12 @@ func (t *ticket) awaitCure(ctx workflow.Context, failed activities.Pushed) error
 	}
 	ctx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
+	asked := func() bool { return t.retry.Len() > 0 || failed.Noted && t.steps.Len() > 0 }
+	if now, err := workflow.AwaitWithTimeout(ctx, failedPause, asked); err != nil {
+		return err
+	} else if now {
+		return t.show(ctx, models.EffectPending, "")
+	}
 	polling := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              TaskQueuePSA,
 		StartToCloseTimeout:    10 * time.Second,
@@ -172,7 +182,7 @@ func (t *ticket) awaitCure(ctx workflow.Context, failed activities.Pushed) error
 	})
 	var a *activities.Activities
 	changed := workflow.ExecuteActivity(polling, a.ConnectionChanged, t.account, failed.Connection)
-	if err := workflow.Await(ctx, func() bool { return changed.IsReady() || t.retry.Len() > 0 || failed.Noted && t.steps.Len() > 0 }); err != nil {
+	if err := workflow.Await(ctx, func() bool { return changed.IsReady() || asked() }); err != nil {
 		return err
 	}
 	return t.show(ctx, models.EffectPending, "")
