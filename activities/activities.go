@@ -94,8 +94,8 @@ type EffectInput struct {
 	Verb       models.Verb `json:"verb"`
 	Generation int         `json:"generation"`
 	Version    int         `json:"version"`
-	// Last says that there is no other attempt after this one: the handoff is
-	// closed and waits for nothing but this.
+	// Last says that there is no other attempt after this one. Only runs that
+	// began with an older build set it; see changeHandOver in package workflows.
 	Last bool `json:"last,omitempty"`
 	// Superseded says that the ticket was told of a later step: nothing but the
 	// note is left to do.

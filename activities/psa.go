@@ -32,7 +32,9 @@ type PSA interface {
 }
 
 // VersionedPSA is a [PSA] that can tell whether an account's connection was
-// changed. With it, what failed is tried again as soon as it was.
+// changed. With it, what failed is tried again as soon as it was; without it,
+// changed credentials go unnoticed until the hour is over. A version is empty
+// without a connection, and does not change with [PSA.Report].
 type VersionedPSA interface {
 	Version(ctx context.Context, account uuid.UUID) (string, error)
 }

@@ -22,7 +22,7 @@ func (s *Server) admit(c *gin.Context) {
 	if op.access.public {
 		return
 	}
-	by, err := s.authenticate(c.Request.Context(), c.Request)
+	by, err := s.authenticate(c.Request.Context(), c.Request.Header)
 	if err == nil && !op.access.admits(by) {
 		err = models.Errorf(models.CodeForbidden, "This takes the role %s or a higher one; yours is %s.", op.access.least, by.Role)
 	}
@@ -40,8 +40,8 @@ func (s *Server) admit(c *gin.Context) {
 	c.Request = c.Request.WithContext(tenant.With(ctx, by.AccountID))
 }
 
-func (s *Server) authenticate(ctx context.Context, r *http.Request) (models.Principal, error) {
-	token, err := bearer(r.Header.Values("Authorization"))
+func (s *Server) authenticate(ctx context.Context, h http.Header) (models.Principal, error) {
+	token, err := bearer(h.Values("Authorization"))
 	if err != nil {
 		return models.Principal{}, err
 	}

@@ -25,19 +25,13 @@ func decodeJSON(data []byte) (any, error) {
 	if i := invalidUTF8(data); i >= 0 {
 		return nil, malformed(data, i, "a byte that is not UTF-8")
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	var whole json.RawMessage
-	if err := dec.Decode(&whole); err != nil {
-		return nil, syntaxError(data, err)
-	}
-	end := int(dec.InputOffset())
-	if rest := bytes.TrimLeft(data[end:], " \t\r\n"); len(rest) > 0 {
-		return nil, malformed(data, len(data)-len(rest), "more text after the JSON value")
+	if !json.Valid(data) {
+		return nil, invalid(data)
 	}
 	if i := loneSurrogate(data); i >= 0 {
 		return nil, malformed(data, i, "half of a surrogate pair")
 	}
-	dec = json.NewDecoder(bytes.NewReader(data))
+	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	b := builder{dec: dec}
 	return b.value("", 0)
@@ -100,6 +94,17 @@ func (b builder) array(pointer string, depth int) (any, error) {
 // escapePointer writes a name as a token of a JSON pointer (RFC 6901).
 func escapePointer(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
+
+// invalid says what is wrong with data that is not one JSON value.
+func invalid(data []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	var first json.RawMessage
+	if err := dec.Decode(&first); err != nil {
+		return syntaxError(data, err)
+	}
+	rest := bytes.TrimLeft(data[dec.InputOffset():], " \t\r\n")
+	return malformed(data, len(data)-len(rest), "more text after the JSON value")
 }
 
 func syntaxError(data []byte, err error) error {

@@ -19,10 +19,19 @@ import (
 // line, and for the handlers.
 type request struct {
 	id        string
+	start     time.Time
+	method    string
+	path      string
+	route     string // the pattern; empty when none fits
 	by        models.Principal
-	handoffID uuid.UUID // of a handoff that was created; others are in the path
+	sessionID uuid.UUID // of the path
+	handoffID uuid.UUID // of the path, or of one that was created
 	code      models.Code
 	err       error
+	status    int
+	bytes     int
+	// live is set when the request goes on as a stream.
+	live *live
 }
 
 type requestKey struct{}
@@ -35,8 +44,11 @@ func requestOf(ctx context.Context) *request {
 // observe gives the request its id and its time, and tells the log and the
 // metrics how it ended, also when it panicked.
 func (s *Server) observe(c *gin.Context) {
-	start := time.Now()
-	r := &request{id: requestID(c.GetHeader("X-Request-Id"))}
+	r := &request{
+		id: requestID(c.GetHeader("X-Request-Id")), start: time.Now(),
+		method: c.Request.Method, path: c.Request.URL.Path, route: c.FullPath(),
+		sessionID: pathID(c, "id"), handoffID: pathID(c, "hid"),
+	}
 	c.Header("X-Request-Id", r.id)
 	// For the log lines of everybody below.
 	ctx := telemetry.WithRequestID(context.WithValue(c.Request.Context(), requestKey{}, r), r.id)
@@ -48,7 +60,11 @@ func (s *Server) observe(c *gin.Context) {
 	c.Request = c.Request.WithContext(ctx)
 	defer func() {
 		broken := s.recovered(c, recover())
-		s.record(c, r, time.Since(start))
+		if r.live != nil {
+			return // It is told of when the stream ends.
+		}
+		r.status, r.bytes = c.Writer.Status(), r.bytes+max(c.Writer.Size(), 0)
+		s.record(r)
 		if broken {
 			panic(http.ErrAbortHandler) // The reader must not take half an answer for a whole one.
 		}
@@ -97,35 +113,36 @@ func knownMethod(method string) string {
 
 // record writes the request's log line. It holds ids and no values: no query,
 // no header, no body.
-func (s *Server) record(c *gin.Context, r *request, took time.Duration) {
-	status := c.Writer.Status()
-	route := c.FullPath()
+func (s *Server) record(r *request) {
+	took := time.Since(r.start)
 	if s.o.Observe != nil {
-		s.o.Observe(route, knownMethod(c.Request.Method), status, took)
+		s.o.Observe(r.route, knownMethod(r.method), r.status, took)
 	}
 	level := slog.LevelInfo
 	switch {
 	case r.code == models.CodeInternal:
 		level = slog.LevelError
-	case status >= http.StatusInternalServerError:
+	case r.status >= http.StatusInternalServerError:
 		level = slog.LevelWarn
-	case r.by.UserID == uuid.Nil && status < http.StatusBadRequest:
+	case r.by.UserID == uuid.Nil && r.status < http.StatusBadRequest:
 		level = slog.LevelDebug // probes, scrapes and pages
 	}
-	ctx := c.Request.Context()
+	// Without the request's context, whose ids this line has already.
+	ctx := context.Background()
 	if !s.o.Logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := []slog.Attr{
+	const most = 14 // so that they are allocated once
+	attrs := append(make([]slog.Attr, 0, most),
 		slog.String("request_id", r.id),
-		slog.String("method", c.Request.Method),
-		slog.String("path", clip(c.Request.URL.Path)),
-		slog.Int("status", status),
-		slog.Int("bytes", max(c.Writer.Size(), 0)),
+		slog.String("method", r.method),
+		slog.String("path", clip(r.path)),
+		slog.Int("status", r.status),
+		slog.Int("bytes", r.bytes),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
-	}
-	if route != "" {
-		attrs = append(attrs, slog.String("route", route))
+	)
+	if r.route != "" {
+		attrs = append(attrs, slog.String("route", r.route))
 	}
 	for _, id := range []struct {
 		name string
@@ -133,8 +150,7 @@ func (s *Server) record(c *gin.Context, r *request, took time.Duration) {
 	}{
 		{"account_id", r.by.AccountID},
 		{"user_id", r.by.UserID},
-		{"session_id", pathID(c, "id")},
-		{"handoff_id", pathID(c, "hid")},
+		{"session_id", r.sessionID},
 		{"handoff_id", r.handoffID},
 	} {
 		if id.id != uuid.Nil {
@@ -147,8 +163,7 @@ func (s *Server) record(c *gin.Context, r *request, took time.Duration) {
 	if r.err != nil {
 		attrs = append(attrs, slog.String("error", r.err.Error()))
 	}
-	// Without the request's context, whose ids this line has already.
-	s.o.Logger.LogAttrs(context.Background(), level, "request", attrs...)
+	s.o.Logger.LogAttrs(ctx, level, "request", attrs...)
 }
 
 // pathID is a path parameter that is an id, or the zero id.

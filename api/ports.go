@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -52,10 +53,10 @@ type Feed interface {
 type Subscription interface {
 	// Start is the id after which the subscription begins.
 	Start() string
-	// Next waits for frames and returns them ready to be written. When ctx ends
-	// first it returns ctx's error, and nothing is lost; any other error is the
-	// end of the subscription.
-	Next(ctx context.Context) ([][]byte, error)
+	// Next waits for frames and returns them ready to be written. When alarm
+	// fires first it returns none, and when ctx ends first ctx's error, and
+	// nothing is lost; any other error is the end of the subscription.
+	Next(ctx context.Context, alarm <-chan time.Time) ([][]byte, error)
 	Close()
 }
 

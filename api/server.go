@@ -124,7 +124,7 @@ func (s *Server) routes() {
 			ResponseErrorHandlerFunc: s.fail,
 		}),
 		gen.GinServerOptions{BaseURL: "", Middlewares: nil, ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, err) }})
-	described.GET("/api/v1/ai-sessions/escalations/stream", s.stream)
+	described.GET(streamRoute, s.stream)
 	described.GET("/metrics", s.metrics)
 	described.GET("/openapi.json", s.openAPI)
 	s.docs(e)
@@ -164,7 +164,11 @@ func (s *Server) Handle(method, path string, h http.Handler) {
 
 // ServeHTTP serves one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodHead && !strings.HasSuffix(r.URL.Path, "/stream") {
+	if r.URL.Path == streamRoute {
+		s.serveStream(w, r)
+		return
+	}
+	if r.Method == http.MethodHead {
 		// A HEAD is a GET whose body net/http leaves out. The stream has no end.
 		get := *r
 		get.Method = http.MethodGet

@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -103,13 +105,15 @@ type fakeSubscription struct {
 func (s *fakeSubscription) Start() string { return "7-41" }
 func (s *fakeSubscription) Close()        { s.closed = true }
 
-func (s *fakeSubscription) Next(ctx context.Context) ([][]byte, error) {
+func (s *fakeSubscription) Next(ctx context.Context, alarm <-chan time.Time) ([][]byte, error) {
 	select {
 	case frames, open := <-s.frames:
 		if !open {
 			return nil, s.end
 		}
 		return frames, nil
+	case <-alarm:
+		return nil, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -473,6 +477,76 @@ func TestStreamOverTheWire(t *testing.T) {
 	require.NoError(t, w.server.Drain(context.Background(), time.Millisecond))
 	_, err = body.ReadByte()
 	require.ErrorIs(t, err, io.EOF)
+}
+
+// TestStreamStaysSmall holds that what opening a stream and asking again for
+// its reader need of the stack is not kept while it is open.
+func TestStreamStaysSmall(t *testing.T) {
+	const streams, depth = 100, 256 << 10
+	w := newWorld(t, func(o *Options) { o.Logger = slog.New(slog.DiscardHandler) })
+	w.auth.set(func(ctx context.Context, bearer string) (models.Principal, error) {
+		dive(depth)
+		return authenticateByRole(ctx, bearer)
+	})
+	w.feed.subscribe = func(context.Context, uuid.UUID, string) (Subscription, error) {
+		dive(depth)
+		return &fakeSubscription{frames: make(chan [][]byte)}, nil
+	}
+	server := httptest.NewServer(w.server)
+	defer server.Close()
+	stacks := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.StackInuse
+	}
+	before := stacks()
+	for range streams {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		require.NoError(t, err)
+		defer func() { require.NoError(t, conn.Close()) }()
+		_, err = io.WriteString(conn, "GET "+streamPath+" HTTP/1.1\r\nHost: baton\r\nAuthorization: Bearer owner\r\n\r\n")
+		require.NoError(t, err)
+		greeting := bufio.NewReader(conn)
+		for line := ""; !strings.HasPrefix(line, "event: ready"); {
+			line, err = greeting.ReadString('\n')
+			require.NoError(t, err)
+		}
+	}
+	require.Less(t, int64(stacks()-before)/streams, int64(depth/4))
+}
+
+// dive needs about so many bytes of the stack.
+//
+//go:noinline
+func dive(bytes int) byte {
+	var frame [1 << 10]byte
+	if bytes > len(frame) {
+		frame[0] = dive(bytes - len(frame))
+	}
+	return frame[0]
+}
+
+// TestStreamPanics holds that a fault while a stream is open is logged with
+// where it was, and that its reader does not take it for an end.
+func TestStreamPanics(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		sub := &fakeSubscription{frames: make(chan [][]byte)}
+		w.feed.subscribe = func(context.Context, uuid.UUID, string) (Subscription, error) { return sub, nil }
+		w.auth.set(func(ctx context.Context, bearer string) (models.Principal, error) {
+			w.auth.set(func(context.Context, string) (models.Principal, error) { panic("a fault of ours") })
+			return authenticateByRole(ctx, bearer)
+		})
+		require.PanicsWithError(t, http.ErrAbortHandler.Error(), func() {
+			w.server.ServeHTTP(newReader(), ask("GET", streamPath, ""))
+		})
+		line := w.logLine(t)
+		require.Equal(t, "internal", line["code"])
+		require.Contains(t, line["error"], "a fault of ours")
+		require.Contains(t, line["error"], "TestStreamPanics", "the stack")
+		require.True(t, sub.closed)
+		require.Empty(t, w.server.streams.open)
+	})
 }
 
 // TestStreamOutlivesTheServersTimeouts holds that the deadlines a server sets

@@ -23,6 +23,14 @@ func (h *handoff) project(ctx workflow.Context) {
 			RetryPolicy:         &temporal.RetryPolicy{InitialInterval: 250 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second},
 			Summary:             fmt.Sprintf("show version %d to readers: %s", last.Version, last.Verb),
 		})
+		if h.lateAttributes {
+			// Told apart from those of older versions in the very first task: a
+			// worker of an older build must not go on with this run as if it were
+			// one of its own. It skips the marker of a change that it does not know.
+			o := workflow.GetActivityOptions(ctx)
+			o.ActivityID = fmt.Sprintf("project-%d", last.Version)
+			ctx = workflow.WithActivityOptions(ctx, o)
+		}
 		var a *activities.Activities
 		var shown activities.Shown // empty in the histories of older versions
 		if err := workflow.ExecuteActivity(ctx, a.Project, h.snap).Get(ctx, &shown); err != nil {
@@ -31,7 +39,8 @@ func (h *handoff) project(ctx workflow.Context) {
 			_ = workflow.Sleep(ctx, 10*time.Second)
 			continue
 		}
-		if shown.Status.Closed() && shown.Version > h.snap.Version() {
+		// Not in a run of an older build, which goes on whatever the answer is.
+		if h.lateAttributes && shown.Status.Closed() && shown.Version > h.snap.Version() {
 			h.late = &shown
 			return
 		}

@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 		runWorkerProcess()
 		return
 	}
-	testenv.Main(m)
+	testenv.Main(m, testenv.WorkersStop())
 }
 
 const (

@@ -34,8 +34,8 @@ type Observer interface {
 
 // Options of an [Authenticator].
 type Options struct {
-	// CacheFor is how long a user is remembered without asking the database
-	// again; 0 is not at all.
+	// CacheFor is how long it is remembered who a token stands for, without
+	// verifying it or asking the database again; 0 is not at all.
 	CacheFor time.Duration
 	// Provision adds users that nobody has invited, from the claims of their
 	// tokens.
@@ -52,7 +52,7 @@ type Authenticator struct {
 	verifier *Verifier
 	users    Users
 	opt      Options
-	cache    *userCache
+	cache    *cache
 }
 
 // NewAuthenticator returns an authenticator.
@@ -60,33 +60,36 @@ func NewAuthenticator(verifier *Verifier, users Users, o Options) *Authenticator
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Authenticator{verifier: verifier, users: users, opt: o, cache: &userCache{ttl: o.CacheFor, now: o.Now}}
+	return &Authenticator{verifier: verifier, users: users, opt: o, cache: &cache{ttl: o.CacheFor, now: o.Now}}
 }
 
 // Authenticate returns the principal of a token, given without its scheme. It
 // fails with [models.CodeUnauthenticated] when the token proves nobody or the
 // user is disabled, [models.CodeForbidden] when it proves somebody without an
 // account, and [models.CodeUnavailable] when that cannot be told now.
-func (a *Authenticator) Authenticate(ctx context.Context, bearer string) (models.Principal, error) {
-	p, err := a.authenticate(ctx, bearer)
+func (a *Authenticator) Authenticate(ctx context.Context, token string) (models.Principal, error) {
+	p, err := a.authenticate(ctx, token)
 	if err != nil && a.opt.Observer != nil {
 		a.opt.Observer.AuthRefused(string(reasonOf(err)))
 	}
 	return p, err
 }
 
-func (a *Authenticator) authenticate(ctx context.Context, bearer string) (models.Principal, error) {
-	claims, err := a.verifier.Verify(ctx, bearer)
-	if err != nil {
-		return models.Principal{}, err
-	}
-	user, cached := a.cache.get(claims.Subject)
+func (a *Authenticator) authenticate(ctx context.Context, token string) (models.Principal, error) {
+	b, cached := a.cache.get(token)
 	if !cached {
-		if user, err = a.find(tenant.System(ctx), claims); err != nil {
+		claims, err := a.verifier.Verify(ctx, token)
+		if err != nil {
 			return models.Principal{}, err
 		}
-		a.cache.put(claims.Subject, user)
+		user, err := a.find(tenant.System(ctx), claims)
+		if err != nil {
+			return models.Principal{}, err
+		}
+		b = bearer{user: user, expires: claims.ExpiresAt}
+		a.cache.put(token, b)
 	}
+	user := b.user
 	switch {
 	case user.DisabledAt != nil:
 		return models.Principal{}, unauthenticated(ReasonDisabled, "Your user is disabled; ask an admin of your account.")
@@ -96,7 +99,7 @@ func (a *Authenticator) authenticate(ctx context.Context, bearer string) (models
 	return models.Principal{
 		UserID: user.ID, AccountID: user.AccountID, TeamID: user.TeamID,
 		Role: user.Role, Name: user.Name, Email: user.Email,
-		ExpiresAt: claims.ExpiresAt,
+		ExpiresAt: b.expires,
 	}, nil
 }
 

@@ -252,12 +252,83 @@ func TestCache(t *testing.T) {
 	require.Equal(t, 3, off.people.queries)
 }
 
+// A token that is remembered proves nothing once it has expired, whatever is
+// left of the time for which it would be remembered.
+func TestCacheEndsWithTheToken(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t, Options{CacheFor: time.Hour}, sam)
+	short := token(t, jwt.MapClaims{"exp": epoch.Add(time.Minute).Unix()})
+	_, err := d.Authenticate(t.Context(), short)
+	require.NoError(t, err)
+	d.clock.advance(time.Minute - time.Second)
+	p, err := d.Authenticate(t.Context(), short)
+	require.NoError(t, err)
+	require.Equal(t, epoch.Add(time.Minute), p.ExpiresAt, "as of the token")
+	require.Equal(t, 1, d.people.queries)
+	d.clock.advance(time.Second + leeway)
+	_, err = d.Authenticate(t.Context(), short)
+	require.Equal(t, models.CodeUnauthenticated, models.CodeOf(err))
+}
+
+// A disabled user costs no more than another one, and is let in again soon
+// after being enabled.
+func TestCacheOfADisabledUser(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t, Options{CacheFor: 5 * time.Second}, with(sam, func(u *models.User) { u.DisabledAt = &now }))
+	for range 10 {
+		_, err := d.Authenticate(t.Context(), token(t, nil))
+		require.Equal(t, models.CodeUnauthenticated, models.CodeOf(err))
+	}
+	require.Equal(t, 1, d.people.queries)
+	d.people.users[0].DisabledAt = nil
+	d.clock.advance(5 * time.Second)
+	_, err := d.Authenticate(t.Context(), token(t, nil))
+	require.NoError(t, err)
+}
+
+// A key that the issuer has withdrawn ends the tokens that it signed, also
+// those that are in use all the time.
+func TestCacheOfARotatedKey(t *testing.T) {
+	t.Parallel()
+	c := &clock{}
+	is := newIssuer(t, map[string]string{"1": "rsa"})
+	v := is.verifier(t, c)
+	a := NewAuthenticator(v, &people{t: t, users: []models.User{sam}}, Options{CacheFor: 5 * time.Second, Now: c.now})
+	old := sign(t, "rsa", is.claims(nil), map[string]any{"kid": "1"})
+	fresh := sign(t, "ec", is.claims(nil), map[string]any{"kid": "2"})
+	_, err := a.Authenticate(t.Context(), old)
+	require.NoError(t, err)
+
+	is.publish(map[string]string{"2": "ec"})
+	c.advance(fetchPause)
+	_, err = a.Authenticate(t.Context(), fresh) // makes the keys be fetched again
+	require.NoError(t, err)
+	_, err = a.Authenticate(t.Context(), old)
+	require.Equal(t, models.CodeUnauthenticated, models.CodeOf(err), "5 s have passed since it was verified")
+}
+
+// What is remembered is of one token: another one of the same person, or one
+// that only looks like it, has to prove itself.
+func TestCacheIsOfOneToken(t *testing.T) {
+	t.Parallel()
+	d := newDoor(t, Options{CacheFor: time.Hour}, sam)
+	good := token(t, nil)
+	_, err := d.Authenticate(t.Context(), good)
+	require.NoError(t, err)
+	forged, err := jwt.NewWithClaims(jwt.SigningMethodHS256, goodClaims("", nil)).SignedString([]byte(strings.Repeat("x", MinSecret)))
+	require.NoError(t, err)
+	for _, bad := range []string{forged, good + "x", good[:len(good)-4], "", good + "." + good} {
+		_, err = d.Authenticate(t.Context(), bad)
+		require.Equal(t, models.CodeUnauthenticated, models.CodeOf(err))
+	}
+}
+
 func TestCacheIsBounded(t *testing.T) {
 	t.Parallel()
-	c := &userCache{ttl: time.Hour, now: (&clock{}).now}
+	c := &cache{ttl: time.Hour, now: (&clock{}).now}
 	for i := range 3*maxCached + 5 {
-		c.put(fmt.Sprint(i), sam)
-		require.LessOrEqual(t, len(c.users), maxCached)
+		c.put(fmt.Sprint(i), bearer{user: sam, expires: epoch.Add(time.Hour)})
+		require.LessOrEqual(t, len(c.bearers), maxCached)
 	}
 	_, ok := c.get(fmt.Sprint(3*maxCached + 4))
 	require.True(t, ok)

@@ -1,46 +1,61 @@
 package auth
 
 import (
+	"crypto/sha256"
 	"sync"
 	"time"
 
 	"github.com/baton-handoff/baton/models"
 )
 
-// maxCached bounds the users that are remembered.
+// maxCached bounds the tokens that are remembered.
 const maxCached = 10_000
 
-// userCache remembers users for a moment, so that a burst of requests of one
-// person costs one query. A role that was taken away is gone after ttl.
-type userCache struct {
+// cache remembers for a moment who good tokens stand for, so that a burst of
+// requests of one person costs one verification and one query. What has
+// changed since, such as a role that was taken away, a user who was disabled or
+// a key that was withdrawn, is noticed after ttl.
+type cache struct {
 	ttl time.Duration // 0 remembers nothing
 	now func() time.Time
 
-	mu    sync.Mutex
-	users map[string]cachedUser
+	mu      sync.Mutex
+	bearers map[[sha256.Size]byte]bearer // by the hash of their tokens, which are kept nowhere
 }
 
-type cachedUser struct {
-	user  models.User
-	until time.Time
+type bearer struct {
+	user    models.User
+	expires time.Time // of the token
+	until   time.Time
 }
 
-func (c *userCache) get(subject string) (models.User, bool) {
+func (c *cache) get(token string) (bearer, bool) {
+	if c.ttl <= 0 {
+		return bearer{}, false
+	}
+	key := sha256.Sum256([]byte(token))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, ok := c.users[subject]
-	return e.user, ok && c.now().Before(e.until)
+	b, ok := c.bearers[key]
+	return b, ok && c.now().Before(b.until)
 }
 
-func (c *userCache) put(subject string, user models.User) {
+// put remembers a bearer, but not beyond the end of the token: from then on
+// the verifier says whether it is still good.
+func (c *cache) put(token string, b bearer) {
 	if c.ttl <= 0 {
 		return
 	}
+	b.until = c.now().Add(c.ttl)
+	if b.expires.Before(b.until) {
+		b.until = b.expires
+	}
+	key := sha256.Sum256([]byte(token))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.users == nil || len(c.users) >= maxCached {
+	if c.bearers == nil || len(c.bearers) >= maxCached {
 		// With so short a life, starting over costs less than to keep order.
-		c.users = make(map[string]cachedUser)
+		c.bearers = make(map[[sha256.Size]byte]bearer)
 	}
-	c.users[subject] = cachedUser{user, c.now().Add(c.ttl)}
+	c.bearers[key] = b
 }

@@ -45,6 +45,7 @@ type Sizes struct {
 	ClosedQueue           int
 	Pages                 int
 	Handoffs              int // whose cost is counted, once
+	Projections           int // of decisions, for one account and for many
 	Starts                int // of `baton up`, after the first, once
 	Workers               []int
 	Batch                 int // handoffs at once, for each number of workers
@@ -60,7 +61,7 @@ func Full() Sizes {
 		Rounds: 5, Claims: 100, Losing: 400, Races: 8, Clients: 50, Creates: 40,
 		Streams: []int{1_000, 10_000}, Events: 40, IdleStreams: 5_000,
 		SmallQueue: 1_000, OpenQueue: 100_000, ClosedQueue: 1_000_000, Pages: 40,
-		Handoffs: 60, Starts: 3, Workers: []int{1, 2, 4}, Batch: 48,
+		Handoffs: 60, Projections: 1_500, Starts: 3, Workers: []int{1, 2, 4}, Batch: 48,
 		Busier: []int{1, 10, 30}, Hour: 40 * time.Second,
 	}
 }
@@ -71,7 +72,7 @@ func Short() Sizes {
 		Rounds: 3, Claims: 25, Losing: 100, Races: 3, Clients: 50, Creates: 10,
 		Streams: []int{1_000}, Events: 10, IdleStreams: 1_000,
 		SmallQueue: 1_000, OpenQueue: 20_000, ClosedQueue: 100_000, Pages: 10,
-		Handoffs: 10, Starts: 1, Workers: []int{1, 2}, Batch: 32,
+		Handoffs: 10, Projections: 200, Starts: 1, Workers: []int{1, 2}, Batch: 32,
 		Busier: []int{10}, Hour: 8 * time.Second,
 	}
 }
@@ -95,6 +96,7 @@ func scenarios() []scenario {
 		{"queue", "a page of a long queue", measureQueue},
 		{"cost", "what a handoff leaves in Temporal and PostgreSQL", measureCost},
 		{"throughput", "many creates and claims at once", measureThroughput},
+		{"account", "what one account's feed lets through", measureAccount},
 		{"hour", "the busiest hour of a large provider", measureHour},
 		{"up", "the start of `make up`", measureStart},
 	}

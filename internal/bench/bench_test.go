@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	testenv.Main(m)
+	testenv.Main(m, testenv.WorkersStop())
 }
 
 func TestQuantile(t *testing.T) {

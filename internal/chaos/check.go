@@ -41,7 +41,7 @@ func Checks() []Check {
 		{Name: "answers", Promise: "every answer is one that the contract has, and in the end every outcome is known", run: checkAnswers},
 		{Name: "nothing-stuck", Promise: "nothing is stuck: no failing task, no waiting activity, no workflow of a closed handoff", run: checkStuck},
 		{Name: "documented", Promise: "each handoff has its documentation", run: checkDocumented},
-		{Name: "alive", Promise: "no process of Baton ended by itself", run: checkAlive},
+		{Name: "alive", Promise: "no process of Baton ended by itself, and people got their work done", run: checkAlive},
 	}
 }
 

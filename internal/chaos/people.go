@@ -301,7 +301,7 @@ func (c *crowd) ask(ctx context.Context, op Op, replica int) Op {
 		case models.VerbReassign:
 			body = map[string]any{"target_user_id": op.Target, "note": "yours, I think"}
 		case models.VerbResolve:
-			body = map[string]any{"resolution": "connector restarted"}
+			body = map[string]any{"resolution": resolutionOf(op)}
 		case models.VerbRelease, models.VerbCancel:
 			body = map[string]any{"note": "not mine"}
 		default:
@@ -321,6 +321,9 @@ func (c *crowd) ask(ctx context.Context, op Op, replica int) Op {
 	}
 	return c.record(op)
 }
+
+// resolutionOf is a text that no other request has.
+func resolutionOf(op Op) string { return "connector restarted, " + op.Key }
 
 func (c *crowd) record(op Op) Op {
 	c.mu.Lock()
@@ -445,8 +448,9 @@ func (c *crowd) signal(ctx context.Context, h handoff, who Person) {
 func (c *crowd) accountOf(h handoff) uuid.UUID { return c.person(h.sender).Account }
 
 // askAgain repeats every request whose outcome nobody knows, now that all is
-// well: the API promises that this tells.
-func (c *crowd) askAgain(ctx context.Context) {
+// well: the API promises that this tells. It fails while some are not told,
+// as when a workflow task has to wait for a worker that can do it.
+func (c *crowd) askAgain(ctx context.Context) error {
 	type request struct {
 		key string
 		by  uuid.UUID
@@ -469,13 +473,20 @@ func (c *crowd) askAgain(ctx context.Context) {
 		known[r] = known[r] || op.Tells()
 		unknown[r] = unknown[r] || op.Unknown()
 	}
+	open := 0
 	for _, r := range order {
 		if op := last[r]; !known[r] && unknown[r] {
 			op.Again++
 			op.Seen, op.Holder, op.HeldSince, op.Text, op.Code = nil, uuid.Nil, time.Time{}, "", ""
-			c.ask(ctx, op, op.ID%replicas)
+			if !c.ask(ctx, op, op.ID%replicas).Tells() {
+				open++
+			}
 		}
 	}
+	if open > 0 {
+		return fmt.Errorf("the outcome of %d requests is not known", open)
+	}
+	return nil
 }
 
 // look reads every handoff once more through both replicas.

@@ -46,6 +46,7 @@ func newReader(s *system, who Person, n int, seed uint64) *reader {
 
 // follow reads until ctx ends.
 func (r *reader) follow(ctx context.Context, opened func()) {
+	defer opened() // nobody waits for a reader that is refused
 	for ctx.Err() == nil {
 		err := r.connect(ctx, opened)
 		if errors.Is(err, errRefused) {

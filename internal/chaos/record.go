@@ -17,10 +17,13 @@ import (
 // Record is everything that a run wrote down. The checks need nothing else, so
 // a record that was kept can be checked again.
 type Record struct {
-	Seed   uint64    `json:"seed"`
+	Seed uint64 `json:"seed"`
+	Calm bool   `json:"calm,omitempty"`
+	// Builds is how many builds of Baton took part.
+	Builds int       `json:"builds"`
 	Began  time.Time `json:"began"`
 	People []Person  `json:"people"`
-	// Ops are what clients asked for and were told, in the order of the answers.
+	// Ops are what clients asked for and were told, in the order of the requests.
 	Ops     []Op         `json:"ops"`
 	Streams []Stream     `json:"streams"`
 	Faults  []FaultEvent `json:"faults"`

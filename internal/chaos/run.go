@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
-	"strings"
 	"sync"
 	"time"
 
@@ -34,8 +33,8 @@ type Options struct {
 	// Calm lets nothing go wrong.
 	Calm bool
 	// Settle is how long everything may take to come to rest once all parts are
-	// back; 3 minutes when 0. The longest back-off that Baton allows itself is
-	// shorter.
+	// back; 6 minutes when 0, which is more than the longest back-off that Baton
+	// allows itself.
 	Settle time.Duration
 	// Logf gets lines for a person; nil discards.
 	Logf func(format string, args ...any)
@@ -56,7 +55,7 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 		o.Accounts = 3
 	}
 	if o.Settle == 0 {
-		o.Settle = 3 * time.Minute
+		o.Settle = 6 * time.Minute
 	}
 	if o.Dir, err = prepareDir(o.Dir); err != nil {
 		return nil, err
@@ -66,12 +65,18 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 		return nil, fmt.Errorf("starting the system: %w", err)
 	}
 	defer func() { err = errors.Join(err, sys.stop(context.WithoutCancel(ctx))) }()
+	if sys.disk == nil && !o.Calm {
+		o.Logf("no disk is filled in this run: that takes Linux, and root")
+	}
 	people, err := sys.people(ctx, o.Accounts)
 	if err != nil {
 		return nil, fmt.Errorf("making people: %w", err)
 	}
 
-	r := &Record{Seed: o.Seed, Began: time.Now(), People: people}
+	r := &Record{Seed: o.Seed, Calm: o.Calm, Builds: 1, Began: time.Now(), People: people}
+	if o.OldBaton != "" && !o.Calm {
+		r.Builds = 2
+	}
 	var noting sync.Mutex
 	note := func(what string) {
 		noting.Lock()
@@ -109,15 +114,22 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 	if err := sys.heal(ctx); err != nil {
 		return nil, fmt.Errorf("bringing everything back: %w", err)
 	}
-	if err := await(ctx, o.Settle, "every replica is ready", sys.ready); err != nil {
+	if err := await(ctx, readyWithin, "every replica is ready", sys.ready); err != nil {
 		return nil, err
 	}
-	c.askAgain(ctx)
-	if err := await(ctx, o.Settle, "everything has come to rest", func(ctx context.Context) error { return sys.settled(ctx, streams) }); err != nil {
-		if ctx.Err() != nil {
-			return nil, err
+	for _, rest := range []struct {
+		when  string
+		check func(context.Context) error
+	}{
+		{"every outcome is known", c.askAgain},
+		{"everything has come to rest", func(ctx context.Context) error { return sys.settled(ctx, streams) }},
+	} {
+		if err := await(ctx, o.Settle, rest.when, rest.check); err != nil {
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			note(err.Error()) // the checks say what is stuck
 		}
-		note(err.Error()) // the checks say what is stuck
 	}
 	c.look(ctx)
 	note("everything has come to rest")
@@ -152,9 +164,12 @@ func prepareDir(dir string) (string, error) {
 	return dir, os.Chmod(dir, 0o755)
 }
 
-// Rerun is the command that repeats a run.
+// Rerun is the command that repeats a run. It plans the same, and what happens
+// may differ all the same.
 func (o Options) Rerun() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "make chaos ARGS='--seed %d --duration %s'", o.Seed, o.Duration)
-	return b.String()
+	args := fmt.Sprintf("--seed %d --duration %s --accounts %d", o.Seed, o.Duration, o.Accounts)
+	if o.Calm {
+		args += " --calm"
+	}
+	return fmt.Sprintf("make chaos ARGS='%s'", args)
 }

@@ -28,8 +28,10 @@ import (
 
 const (
 	replicas = 2 // of the API, and of the worker
-	issuer   = "chaos"
-	audience = "baton"
+	// readyWithin is how long the APIs may take until they reach what they need.
+	readyWithin = 2 * time.Minute
+	issuer      = "chaos"
+	audience    = "baton"
 )
 
 // part is a process that can be broken.
@@ -95,7 +97,7 @@ func startSystem(ctx context.Context, o Options) (_ *system, err error) {
 	s.parts = append(s.parts,
 		&part{name: "postgres", builds: []*devstack.Process{s.postgres.Postgres()}},
 		&part{name: "temporal", builds: []*devstack.Process{s.temporal.Temporal()}})
-	return s, await(ctx, o.Settle, "every replica is ready", s.ready)
+	return s, await(ctx, readyWithin, "every replica is ready", s.ready)
 }
 
 func (s *system) startStores(ctx context.Context, o Options) error {

@@ -36,6 +36,12 @@ type HandoffTruth struct {
 	Intent  models.Intent `json:"intent"`
 	Sender  uuid.UUID     `json:"sender"`
 	State   State         `json:"state"`
+	// SessionStatus and SessionOwner are those of its session, which follows the
+	// newest of its handoffs.
+	SessionStatus models.SessionStatus `json:"session_status"`
+	SessionOwner  uuid.UUID            `json:"session_owner"`
+	// Resolution is the text of whoever resolved it.
+	Resolution string `json:"resolution,omitempty"`
 	// Timeline are its accepted transitions.
 	Timeline []Entry `json:"timeline"`
 	// Effects are the states of its side effects, by kind.
@@ -72,6 +78,11 @@ type WorkflowRun struct {
 	// in the history: they must be beginnings of one and the same story.
 	Outcomes []models.Snapshot `json:"outcomes"`
 	Events   int               `json:"events"`
+	// Began and Ended are when; the second is zero for an open run.
+	Began time.Time `json:"began"`
+	Ended time.Time `json:"ended,omitzero"`
+	// Failed are the causes of workflow tasks that failed on the way.
+	Failed []string `json:"failed,omitempty"`
 	// Trouble is what keeps an open run from going on.
 	Trouble []string `json:"trouble,omitempty"`
 }
@@ -118,15 +129,17 @@ const (
 func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error) {
 	var all []HandoffTruth
 	at := map[uuid.UUID]int{}
-	rows, err := conn.Query(ctx, `SELECT account_id, id, session_id, intent, handed_off_by, version, generation, status, claimed_by, target_user_id
-		FROM handoffs ORDER BY created_at, id`)
+	rows, err := conn.Query(ctx, `SELECT h.account_id, h.id, h.session_id, h.intent, h.handed_off_by, h.version, h.generation, h.status,
+			h.claimed_by, h.target_user_id, s.status, s.owner_id, coalesce(h.resolution, '')
+		FROM handoffs h JOIN ai_sessions s ON s.account_id = h.account_id AND s.id = h.session_id ORDER BY h.created_at, h.id`)
 	if err != nil {
 		return nil, err
 	}
 	var h HandoffTruth
 	var holder, target *uuid.UUID
 	_, err = pgx.ForEachRow(rows, []any{
-		&h.Account, &h.ID, &h.Session, &h.Intent, &h.Sender, &h.State.Version, &h.State.Generation, &h.State.Status, &holder, &target,
+		&h.Account, &h.ID, &h.Session, &h.Intent, &h.Sender, &h.State.Version, &h.State.Generation, &h.State.Status,
+		&holder, &target, &h.SessionStatus, &h.SessionOwner, &h.Resolution,
 	}, func() error {
 		h.State.Holder, h.State.Target = idOf(holder), idOf(target)
 		h.Effects = map[string]string{}
@@ -240,7 +253,11 @@ func (s *system) gatherRun(ctx context.Context, workflowID, runID string) (Workf
 	if err != nil {
 		return run, err
 	}
-	run.Status = desc.GetWorkflowExecutionInfo().GetStatus().String()
+	info := desc.GetWorkflowExecutionInfo()
+	run.Status, run.Began = info.GetStatus().String(), info.GetStartTime().AsTime()
+	if closed := info.GetCloseTime(); closed != nil {
+		run.Ended = closed.AsTime()
+	}
 	if task := desc.GetPendingWorkflowTask(); task != nil {
 		run.Trouble = append(run.Trouble, fmt.Sprintf("a workflow task is %s, attempt %d", task.GetState(), task.GetAttempt()))
 	}
@@ -266,6 +283,9 @@ func (s *system) gatherRun(ctx context.Context, workflowID, runID string) (Workf
 				return run, err
 			}
 			run.Handoff = in.HandoffID
+		case enums.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+			failed := e.GetWorkflowTaskFailedEventAttributes()
+			run.Failed = append(run.Failed, fmt.Sprintf("%s: %s", failed.GetCause(), failed.GetFailure().GetMessage()))
 		case enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED:
 			var snap models.Snapshot
 			payloads := e.GetWorkflowExecutionUpdateCompletedEventAttributes().GetOutcome().GetSuccess()
@@ -295,13 +315,15 @@ func (s *system) settled(ctx context.Context, readers []*reader) error {
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	var unsettled int
-	err = conn.QueryRow(ctx, `SELECT count(*) FROM handoffs h WHERE version > 0 AND NOT EXISTS
-		(SELECT FROM handoff_effects e WHERE e.account_id = h.account_id AND e.handoff_id = h.id AND e.state IN ('done', 'skipped'))`).Scan(&unsettled)
+	err = conn.QueryRow(ctx, `SELECT count(*) FROM handoffs h WHERE version > 0 AND (NOT EXISTS
+			(SELECT FROM handoff_effects e WHERE e.account_id = h.account_id AND e.handoff_id = h.id AND e.kind = 'documentation')
+		OR EXISTS
+			(SELECT FROM handoff_effects e WHERE e.account_id = h.account_id AND e.handoff_id = h.id AND e.state NOT IN ('done', 'skipped')))`).Scan(&unsettled)
 	if err != nil {
 		return err
 	}
 	if unsettled > 0 {
-		return fmt.Errorf("%d handoffs are not documented", unsettled)
+		return fmt.Errorf("%d handoffs have side effects to go", unsettled)
 	}
 	var open int
 	if err := conn.QueryRow(ctx, `SELECT count(*) FROM handoffs WHERE status IN ('queued', 'claimed')`).Scan(&open); err != nil {

@@ -30,7 +30,7 @@ type Config struct {
 	AuthAudience     string        `env:"BATON_AUTH_AUDIENCE" doc:"Audience (aud) that tokens must have."`
 	AuthJWKSURL      string        `env:"BATON_AUTH_JWKS_URL" doc:"Where the issuer publishes its keys, when that cannot be discovered."`
 	AuthAlgorithms   []string      `env:"BATON_AUTH_ALGORITHMS" envDefault:"RS256,ES256,EdDSA" doc:"Signature algorithms that are accepted with keys of an issuer, separated by commas."`
-	AuthCache        time.Duration `env:"BATON_AUTH_CACHE" envDefault:"5s" doc:"How long a user is remembered without asking the database, which is how long a change of role may take; 0s is not at all."`
+	AuthCache        time.Duration `env:"BATON_AUTH_CACHE" envDefault:"5s" doc:"How long it is remembered who a token stands for, without checking it or asking the database again, which is how long a change of role may take; 0s is not at all."`
 	AuthProvision    bool          `env:"BATON_AUTH_PROVISION" envDefault:"false" doc:"Add users whom nobody has invited, from the claims of their tokens."`
 	AuthAccountClaim string        `env:"BATON_AUTH_ACCOUNT_CLAIM" envDefault:"account_id" doc:"Claim with the account (a UUID) of a user to add."`
 	AuthRoleClaim    string        `env:"BATON_AUTH_ROLE_CLAIM" envDefault:"role" doc:"Claim with the role of a user to add: viewer, engineer, admin or owner."`

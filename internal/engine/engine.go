@@ -34,6 +34,7 @@ type Engine struct {
 	records  Records
 	log      *slog.Logger
 	patience time.Duration
+	claims   turns
 }
 
 // New makes an engine. Patience bounds how long it waits for Temporal in one

@@ -21,13 +21,18 @@ import (
 // behind what anybody was answered. Everything else is the workflow's to
 // decide.
 func (e *Engine) Transition(ctx context.Context, by models.Principal, req models.TransitionRequest) (models.HandoffView, error) {
+	return e.transition(ctx, by, req, req.Verb == models.VerbClaim)
+}
+
+// transition carries out a request, in turn with others for the same handoff
+// if inTurn is set.
+func (e *Engine) transition(ctx context.Context, by models.Principal, req models.TransitionRequest, inTurn bool) (models.HandoffView, error) {
 	row, repeated, err := e.records.HandoffHead(ctx, req.SessionID, req.HandoffID, keyedID(by, req))
 	if err != nil {
 		return models.HandoffView{}, err
 	}
-	requestID := requestID(by, req, row.Generation)
 	if repeated {
-		return e.repeat(ctx, by, req, requestID)
+		return e.repeat(ctx, by, req, requestID(by, req, row.Generation))
 	}
 	ask := workflows.Request{
 		HandoffID: row.ID, Generation: row.Generation,
@@ -38,14 +43,22 @@ func (e *Engine) Transition(ctx context.Context, by models.Principal, req models
 		return models.HandoffView{}, named(refusal, row.ClaimedByName)
 	}
 	if decision.Repeated {
-		return e.answer(ctx, req.SessionID, row.ID)
+		return e.confirm(ctx, by, req)
 	}
 	if req.TargetUserID != nil {
 		if err := e.records.CheckTarget(ctx, row.Handoff, *req.TargetUserID); err != nil {
 			return models.HandoffView{}, err
 		}
 	}
-	snap, err := e.ask(ctx, row.Handoff, req, ask, requestID)
+	if inTurn {
+		giveBack, over := e.claims.take(row.ID)
+		if over != nil {
+			await(ctx, over)
+			return e.transition(ctx, by, req, false)
+		}
+		defer giveBack()
+	}
+	snap, err := e.ask(ctx, row.Handoff, req, ask, requestID(by, req, row.Generation))
 	if err != nil {
 		return models.HandoffView{}, err
 	}
@@ -85,6 +98,11 @@ func (e *Engine) repeat(ctx context.Context, by models.Principal, req models.Tra
 			return models.HandoffView{}, err
 		}
 	}
+	return e.confirm(ctx, by, req)
+}
+
+// confirm answers a request for what was so already, unless it is no longer so.
+func (e *Engine) confirm(ctx context.Context, by models.Principal, req models.TransitionRequest) (models.HandoffView, error) {
 	view, err := e.answer(ctx, req.SessionID, req.HandoffID)
 	if err != nil {
 		return models.HandoffView{}, err
@@ -231,6 +249,10 @@ func (e *Engine) trouble(ctx context.Context, op string, sent bool, err error) e
 	cause := fmt.Errorf("%s: %w", op, err)
 	if errors.Is(err, context.Canceled) {
 		return cause // nobody waits for an answer any more
+	}
+	if notReady := (*serviceerror.WorkflowNotReady)(nil); errors.As(err, &notReady) {
+		e.log.ErrorContext(ctx, "the workflow's tasks fail; see the runbook", "error", cause)
+		return unavailable(cause)
 	}
 	switch serviceerror.ToStatus(err).Code() {
 	case codes.InvalidArgument, codes.NotFound, codes.PermissionDenied, codes.Unauthenticated, codes.FailedPrecondition, codes.Unimplemented:

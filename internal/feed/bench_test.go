@@ -58,7 +58,7 @@ func BenchmarkPublish(b *testing.B) {
 					ctx, cancel := context.WithCancel(ctx) // each request has its own
 					defer cancel()
 					for {
-						frames, err := s.Next(ctx)
+						frames, err := s.Next(ctx, nil)
 						if err != nil {
 							return
 						}

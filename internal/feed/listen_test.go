@@ -123,7 +123,7 @@ func TestNotifierWakesTheHubOfAnotherReplica(t *testing.T) {
 	for seq := int64(1); seq <= 20; seq++ {
 		tb.add(acme, 1)
 		n.Wake()
-		frames, err := s.Next(t.Context())
+		frames, err := s.Next(t.Context(), nil)
 		require.NoError(t, err)
 		require.Len(t, frames, 1)
 		require.Equal(t, position{1, seq}, parse(t, frames[0]).at)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/baton-handoff/baton/internal/aside"
 	"github.com/baton-handoff/baton/internal/tenant"
 	"github.com/baton-handoff/baton/models"
 )
@@ -176,12 +177,13 @@ func (s *Subscription) Start() string {
 }
 
 // Next returns the next frames, complete with their ids and blank lines, and
-// waits when there are none. The frames are shared with other readers and must
-// not be changed. The error is ctx's, [ErrDropped] or [ErrClosed].
+// waits when there are none, but not beyond alarm: then it returns none. The
+// frames are shared with other readers and must not be changed. The error is
+// ctx's, [ErrDropped] or [ErrClosed].
 //
 // A reader that is told to resync gets that one frame alone, and then the
 // events after its id.
-func (s *Subscription) Next(ctx context.Context) ([][]byte, error) {
+func (s *Subscription) Next(ctx context.Context, alarm <-chan time.Time) ([][]byte, error) {
 	for {
 		st := s.topic.state.Load()
 		frames, inRing := st.after(s.cursor, maxPage)
@@ -205,13 +207,15 @@ func (s *Subscription) Next(ctx context.Context) ([][]byte, error) {
 			select {
 			case <-ctx.Done():
 				return nil, ctx.Err()
+			case <-alarm:
+				return nil, nil
 			case <-st.changed:
 			}
 		case s.live:
 			s.dropped = true
 			return s.tell(ReasonSlow, st), nil
 		default:
-			if frames, err := s.catchUp(ctx, st); frames != nil || err != nil {
+			if frames, again, err := s.catchUp(ctx, alarm, st); !again {
 				return frames, err
 			}
 		}
@@ -231,38 +235,45 @@ func (s *Subscription) tellAt(at position, why Reason) [][]byte {
 	return [][]byte{resyncFrame(at, why)}
 }
 
-// catchUp reads a page of what is older than the ring. It returns nothing when
-// the caller should look at the topic again.
-func (s *Subscription) catchUp(ctx context.Context, st *state) ([][]byte, error) {
+// catchUp reads a page of what is older than the ring. It reports that the
+// topic should be looked at again when it can only be told there what to do.
+func (s *Subscription) catchUp(ctx context.Context, alarm <-chan time.Time, st *state) (frames [][]byte, again bool, err error) {
 	h := s.hub
 	select {
 	case h.reads <- struct{}{}:
+	case <-alarm:
+		return nil, false, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, false, ctx.Err()
 	}
-	events, err := h.events(ctx, s.topic.account, s.cursor)
-	gap := err == nil && !follows(events, s.cursor)
-	if gap {
-		err = h.checkEpoch(ctx, sighting{s.topic, st.era})
-	}
+	var events []models.FeedEvent
+	var gap bool
+	aside.Do(func() {
+		events, err = h.events(ctx, s.topic.account, s.cursor)
+		gap = err == nil && !follows(events, s.cursor)
+		if gap {
+			err = h.checkEpoch(ctx, sighting{s.topic, st.era})
+		}
+	})
 	<-h.reads
 	if err != nil {
-		return nil, s.pause(ctx, st, err)
+		again, err = s.pause(ctx, alarm, st, err)
+		return nil, again, err
 	}
 	h.readFailed.Store(false)
 	now := s.topic.state.Load()
 	switch {
 	case now.era != st.era:
-		return nil, nil
+		return nil, true, nil
 	case gap:
-		return s.tell(ReasonExpired, now), nil
+		return s.tell(ReasonExpired, now), false, nil
 	}
-	frames := make([][]byte, len(events))
+	frames = make([][]byte, len(events))
 	for i, e := range events {
 		frames[i] = eventFrame(st.epoch, e)
 	}
 	s.cursor += int64(len(frames))
-	return frames, nil
+	return frames, false, nil
 }
 
 // checkEpoch resets a topic whose feed has begun anew.
@@ -274,11 +285,12 @@ func (h *Hub) checkEpoch(ctx context.Context, seen sighting) error {
 	return err
 }
 
-// pause waits before the database is asked again. Ending the stream instead
-// would only make the reader come back with the same question.
-func (s *Subscription) pause(ctx context.Context, st *state, cause error) error {
+// pause waits before the database is asked again, and reports whether it
+// should be asked at once. Ending the stream instead would only make the reader
+// come back with the same question.
+func (s *Subscription) pause(ctx context.Context, alarm <-chan time.Time, st *state, cause error) (again bool, err error) {
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 	if !s.hub.readFailed.Swap(true) {
 		s.hub.opt.Logger.Warn("The feed cannot be read; readers that catch up wait.", "error", cause)
@@ -287,11 +299,13 @@ func (s *Subscription) pause(ctx context.Context, st *state, cause error) error 
 	defer retry.Stop()
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
+	case <-alarm:
+		return false, nil
 	case <-st.changed:
 	case <-retry.C:
 	}
-	return nil
+	return true, nil
 }
 
 // Close gives the place up. It may be called more than once.

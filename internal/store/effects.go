@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -10,7 +11,8 @@ import (
 )
 
 // RecordEffect stores where a side effect stands, and tells the feed when
-// readers can see a difference.
+// readers can see a difference. What is done stays done: an attempt that was
+// given up may still fail after another one has done its work.
 func (s *Store) RecordEffect(ctx context.Context, e models.Effect) error {
 	return s.effect(ctx, e, nil)
 }
@@ -41,6 +43,7 @@ const effectSQL = `WITH still AS (
 		FROM still LEFT JOIN documented ON true, json_populate_record(NULL::handoff_effects, @effect) AS e
 		ON CONFLICT (account_id, handoff_id, kind) DO UPDATE SET state = EXCLUDED.state, reason = EXCLUDED.reason,
 			attempts = EXCLUDED.attempts, next_attempt_at = EXCLUDED.next_attempt_at, updated_at = EXCLUDED.updated_at
+		WHERE handoff_effects.state <> 'done' OR EXCLUDED.state = 'done'
 		RETURNING kind)` + appendFeed
 
 // effect stores e, and the note it made, with the feed event.
@@ -61,6 +64,11 @@ func (s *Store) effect(ctx context.Context, e models.Effect, doc *models.Documen
 		}
 		if err != nil {
 			return translate("reading a handoff", err)
+		}
+		if e.State != models.EffectDone && slices.ContainsFunc(row.Effects, func(was models.Effect) bool {
+			return was.Kind == e.Kind && was.State == models.EffectDone
+		}) {
+			return nil
 		}
 		data := card(row)
 		data.At = e.UpdatedAt

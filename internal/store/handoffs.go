@@ -88,20 +88,31 @@ func (s *Store) HandoffHead(ctx context.Context, sessionID, handoffID uuid.UUID,
 		models.HandoffView
 		Repeated bool
 	}
-	found, err := one[row](ctx, s, headSQL, acct, handoffID, sessionID, requestID)
+	statement, args := headSQL, []any{acct, handoffID, sessionID}
+	if requestID != "" {
+		statement, args = repeatedHeadSQL, append(args, requestID)
+	}
+	found, err := one[row](ctx, s, statement, args...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return head, false, errHandoffNotFound
 	}
 	return found.HandoffView, found.Repeated, translate("reading a handoff", err)
 }
 
-const headSQL = `SELECT h.account_id, h.id, h.session_id, h.intent, h.status, h.generation, h.version, h.target_user_id,
+// With a request's id there is more to look up. That is a statement of its own,
+// and not a condition: PostgreSQL plans a statement anew each time, which takes
+// longer than carrying it out, when an argument would save it work.
+const (
+	headSQL         = headColumns + `, false AS repeated ` + headRow
+	repeatedHeadSQL = headColumns + `, EXISTS (SELECT FROM handoff_transitions t
+			WHERE t.account_id = $1 AND t.handoff_id = $2 AND t.request_id = $4) AS repeated ` + headRow
+
+	headColumns = `SELECT h.account_id, h.id, h.session_id, h.intent, h.status, h.generation, h.version, h.target_user_id,
 		h.handed_off_by, h.claimed_by, h.claimed_at, h.updated_at,
-		(SELECT u.name FROM users u WHERE u.account_id = $1 AND u.id = h.claimed_by) AS claimed_by_name,
-		$4 <> '' AND EXISTS (SELECT FROM handoff_transitions t
-			WHERE t.account_id = $1 AND t.handoff_id = $2 AND t.request_id = $4) AS repeated
-	FROM handoffs h
+		(SELECT u.name FROM users u WHERE u.account_id = $1 AND u.id = h.claimed_by) AS claimed_by_name`
+	headRow = `FROM handoffs h
 	WHERE h.account_id = $1 AND h.id = $2 AND h.session_id = $3 AND h.version > 0`
+)
 
 // SessionHandoffs lists the handoffs of a session, newest first.
 func (s *Store) SessionHandoffs(ctx context.Context, sessionID uuid.UUID, p models.Page) ([]models.HandoffView, string, error) {

@@ -130,3 +130,23 @@ func (w *world) count(t *testing.T, query string) (n int) {
 	require.NoError(t, conn.QueryRow(t.Context(), query).Scan(&n))
 	return n
 }
+
+// TestWhatIsDoneStaysDone: an attempt that was given up fails after another one
+// has done its work, and nobody would ever retry it.
+func TestWhatIsDoneStaysDone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := as(t, w.sam)
+	s := snapshot(w.prepared(t, w.sam, w.session(t, w.sam).ID, models.IntentEscalate, models.PriorityHigh, nil))
+	require.NoError(t, w.project(ctx, s))
+	effect := func(state models.EffectState) models.Effect {
+		return models.Effect{HandoffID: s.HandoffID, Kind: models.EffectDocumentation, State: state, Attempts: 1}
+	}
+	require.NoError(t, w.RecordEffect(ctx, effect(models.EffectRetrying)))
+	require.NoError(t, w.SaveDocumentation(ctx, models.Documentation{AccountID: s.AccountID, HandoffID: s.HandoffID, Markdown: "m", Plain: "p"}, effect(models.EffectDone)))
+	require.NoError(t, w.RecordEffect(ctx, effect(models.EffectRetrying)))
+	require.NoError(t, w.RecordEffect(ctx, effect(models.EffectFailed)))
+	got, err := w.Handoff(ctx, s.SessionID, s.HandoffID)
+	require.NoError(t, err)
+	require.Equal(t, models.EffectDone, got.Effects[0].State)
+}

@@ -239,13 +239,15 @@ func unavailable(err error) bool {
 	var network net.Error
 	var pg *pgconn.PgError
 	switch {
-	case errors.As(err, &pg):
-		// 08 connection, 53 out of resources, 57P admin shutdown and start-up,
-		// 25006 read-only (a standby during failover).
-		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "53") ||
-			strings.HasPrefix(pg.Code, "57P") || pg.Code == "25006"
 	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, context.DeadlineExceeded):
 		return true
+	case errors.As(err, &pg):
+		// FATAL and PANIC end the session, for whatever reason. 08 connection, 53
+		// out of resources, 57P admin shutdown and start-up, 58 the system around
+		// it, 25006 read-only (a standby during failover).
+		return pg.SeverityUnlocalized == "FATAL" || pg.SeverityUnlocalized == "PANIC" ||
+			strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "53") ||
+			strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "58") || pg.Code == "25006"
 	}
 	return pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "unexpected EOF")
 }
