@@ -24,18 +24,24 @@ type Records interface {
 	Steps(ctx context.Context, sessionID uuid.UUID) ([]models.Step, error)
 	RecordEffect(ctx context.Context, e models.Effect) error
 	SaveDocumentation(ctx context.Context, doc models.Documentation, e models.Effect) error
+	Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
+	User(ctx context.Context, id uuid.UUID) (models.User, error)
+	PSASteps(ctx context.Context, handoffID uuid.UUID) ([]models.PSAStep, error)
+	RecordPSASteps(ctx context.Context, handoffID uuid.UUID, steps []models.PSAStep) error
 }
 
 // Activities holds what the activities share. Its methods are the activities.
 type Activities struct {
 	records     Records
 	maintenance Maintenance
+	ticketing   Ticketing
+	pushing     turns
 	log         *slog.Logger
 }
 
 // New makes the activities. They log to log what a person has to look into.
-func New(records Records, maintenance Maintenance, log *slog.Logger) *Activities {
-	return &Activities{records: records, maintenance: maintenance, log: log}
+func New(records Records, maintenance Maintenance, ticketing Ticketing, log *slog.Logger) *Activities {
+	return &Activities{records: records, maintenance: maintenance, ticketing: ticketing, log: log}
 }
 
 // Shown is where a handoff stands for readers.
@@ -44,14 +50,18 @@ type Shown struct {
 	Status  models.Status `json:"status"`
 }
 
-// Project brings the read model up to a decision of the workflow, and says
-// where it stands then. It is idempotent and order-free: the store compares
+// Project brings the read model up to a decision of the workflow, says where it
+// stands then, and hands the decision over to the workflow of the ticket. It is idempotent and order-free: the store compares
 // versions. It never gives up: nothing else would show the decision.
 func (a *Activities) Project(ctx context.Context, snap models.Snapshot) (Shown, error) {
 	if last := snap.Last(); last.Door == models.DoorAPI && !last.Status.Closed() && attempt(ctx) == 1 {
 		giveWay(ctx)
 	}
-	row, err := a.records.Project(tenant.With(ctx, snap.AccountID), snap)
+	ctx = tenant.With(ctx, snap.AccountID)
+	row, err := a.records.Project(ctx, snap)
+	if err == nil {
+		err = a.handToTicket(ctx, snap, row)
+	}
 	if err == nil {
 		return Shown{Version: row.Version, Status: row.Status}, nil
 	}
@@ -87,6 +97,9 @@ type EffectInput struct {
 	// Last says that there is no other attempt after this one. Only runs that
 	// began with an older build set it; see changeHandOver in package workflows.
 	Last bool `json:"last,omitempty"`
+	// Superseded says that the ticket was told of a later step: nothing but the
+	// note is left to do.
+	Superseded bool `json:"superseded,omitempty"`
 }
 
 // Side effects are retried without end, quickly at first, then every

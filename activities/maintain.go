@@ -16,7 +16,7 @@ type Maintenance struct {
 	Records   MaintenanceRecords
 	Workflows Workflows
 	// Tickets may be nil: then there are no PSAs.
-	Tickets Tickets
+	Tickets Reconciler
 	// KeepFeed is how long feed events can be replayed.
 	KeepFeed time.Duration
 }

@@ -2,8 +2,8 @@ package activities
 
 import "context"
 
-// Tickets are the tickets of open handoffs in their accounts' PSAs.
-type Tickets interface {
+// Reconciler compares open handoffs with their tickets in their accounts' PSAs.
+type Reconciler interface {
 	// Reconcile brings open handoffs in step with their tickets, and returns how
 	// many were not. Trouble with one account's PSA is no error.
 	Reconcile(ctx context.Context) (changed int, err error)

@@ -141,7 +141,7 @@ func (s *Server) handoff(v models.HandoffView, level detailLevel) gen.Handoff {
 		ResolvedAt: utc(v.ResolvedAt), Resolution: v.Resolution,
 		Session:       gen.SessionHeadline{Title: v.SessionTitle, ClientName: v.ClientName, PSATicket: v.PSATicket},
 		Documentation: documentation(effects, v.Documentation, level),
-		PSA:           psa(effects, v.Ticket),
+		PSA:           psa(v, effects),
 		Briefing:      briefing(effects),
 		Notifications: gen.Notifications{Pending: 0, Retrying: 0, Done: 0, Failed: 0, Skipped: 0},
 		Links:         gen.HandoffLinks{Self: handoffPath(v.SessionID, v.ID), Temporal: s.temporalLink(v.AccountID, v.SessionID)},
@@ -176,14 +176,23 @@ func documentation(effects map[models.EffectKind]models.Effect, d *models.Docume
 	return answer
 }
 
-func psa(effects map[models.EffectKind]models.Effect, ticket *models.HandoffTicket) gen.PSA {
-	e := effectOr(effects, models.EffectPSA, "no PSA is connected")
+func psa(v models.HandoffView, effects map[models.EffectKind]models.Effect) gen.PSA {
+	e, recorded := effects[models.EffectPSA]
+	switch {
+	case recorded:
+	case v.PSATicket == nil:
+		e.State, e.Reason = models.EffectSkipped, new("The session names no ticket.")
+	case v.Status.Closed():
+		e.State, e.Reason = models.EffectSkipped, new("No PSA is connected.")
+	default:
+		e.State = models.EffectPending // it is about to be handed over
+	}
 	answer := gen.PSA{
-		State: gen.EffectState(e.State), Reason: e.Reason, TicketID: nil, NoteID: nil,
+		State: gen.EffectState(e.State), Reason: e.Reason, TicketID: e.TicketID, NoteID: e.NoteID,
 		Attempts: e.Attempts, LastError: nil, NextAttemptAt: utc(e.NextAttemptAt),
 		TicketStatus: nil, TicketClosed: nil, TicketOwner: nil, TicketNotedAt: nil,
 	}
-	if ticket != nil {
+	if ticket := v.Ticket; ticket != nil {
 		answer.TicketID = &ticket.TicketID
 		answer.TicketStatus, answer.TicketClosed = &ticket.Status, &ticket.Closed
 		answer.TicketOwner, answer.TicketNotedAt = ticket.Owner, utc(&ticket.NotedAt)
@@ -192,6 +201,16 @@ func psa(effects map[models.EffectKind]models.Effect, ticket *models.HandoffTick
 		answer.LastError = e.Reason
 	}
 	return answer
+}
+
+func psaStep(s *models.PSAStep) *gen.PSAStep {
+	if s == nil {
+		return nil
+	}
+	return &gen.PSAStep{
+		Step: gen.PSAStepName(s.Step), State: gen.EffectState(s.State), Reason: s.Reason, NoteID: s.NoteID,
+		Attempts: s.Attempts, NextAttemptAt: utc(s.NextAttemptAt),
+	}
 }
 
 func briefing(effects map[models.EffectKind]models.Effect) gen.Briefing {
@@ -213,7 +232,7 @@ func timelineEntry(v models.TimelineView) gen.TimelineEntry {
 		ActorID: known(v.ActorID), ActorName: v.ActorName, At: v.At.UTC(),
 		Generation: v.Generation, Status: gen.Status(v.Status),
 		HolderID: v.HolderID, HolderName: v.HolderName,
-		TargetUserID: v.TargetUserID, TargetUserName: v.TargetUserName, Note: v.Note,
+		TargetUserID: v.TargetUserID, TargetUserName: v.TargetUserName, Note: v.Note, PSA: psaStep(v.PSA),
 	}
 }
 

@@ -22,7 +22,7 @@ const aHandoffJSON = `{
 	"created_at": "2026-11-04T12:00:00Z", "updated_at": "2026-11-04T12:00:00Z", "resolved_at": null, "resolution": null,
 	"session": {"title": "VPN drops", "client_name": "Contoso Dental", "psa_ticket": "T20261104.0017"},
 	"documentation": {"state": "pending", "reason": null, "attempts": 0, "next_attempt_at": null, "markdown": null, "plain": null, "truncated": false, "step_count": 0, "created_at": null},
-	"psa": {"state": "skipped", "reason": "no PSA is connected", "ticket_id": null, "note_id": null, "attempts": 0, "last_error": null, "next_attempt_at": null, "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null},
+	"psa": {"state": "pending", "reason": null, "ticket_id": null, "note_id": null, "attempts": 0, "last_error": null, "next_attempt_at": null, "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null},
 	"briefing": {"state": "skipped", "reason": "no briefing is configured", "attempts": 0, "next_attempt_at": null},
 	"notifications": {"pending": 0, "retrying": 0, "done": 0, "failed": 0, "skipped": 0},
 	"links": {"self": "/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21", "temporal": null}
@@ -135,7 +135,7 @@ func TestHandoffInFull(t *testing.T) {
 		`"resolved_at": null, "resolution": null`, `"resolved_at": "2026-11-04T12:00:00Z", "resolution": "rebooted"`,
 		`{"state": "pending", "reason": null, "attempts": 0, "next_attempt_at": null, "markdown": null, "plain": null, "truncated": false, "step_count": 0, "created_at": null}`,
 		`{"state": "done", "reason": null, "attempts": 1, "next_attempt_at": null, "markdown": "# VPN", "plain": "VPN", "truncated": true, "step_count": 14, "created_at": "2026-11-04T12:00:00Z"}`,
-		`{"state": "skipped", "reason": "no PSA is connected", "ticket_id": null, "note_id": null, "attempts": 0, "last_error": null, "next_attempt_at": null, "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null}`,
+		`{"state": "pending", "reason": null, "ticket_id": null, "note_id": null, "attempts": 0, "last_error": null, "next_attempt_at": null, "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null}`,
 		`{"state": "retrying", "reason": "the PSA answered 503", "ticket_id": null, "note_id": null, "attempts": 3, "last_error": "the PSA answered 503", "next_attempt_at": "2026-11-04T12:00:00Z", "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null}`,
 		`{"state": "skipped", "reason": "no briefing is configured", "attempts": 0, "next_attempt_at": null}`,
 		`{"state": "failed", "reason": "the model refused", "attempts": 2, "next_attempt_at": null}`,
@@ -151,6 +151,37 @@ func TestHandoffInFull(t *testing.T) {
 	require.JSONEq(t, `{"items":[`+inList+`],"next_cursor":"c2"}`, rec.Body.String())
 }
 
+// TestPSAWithoutARecord: what nothing is recorded of is told by the reason.
+func TestPSAWithoutARecord(t *testing.T) {
+	t.Parallel()
+	v := aHandoff()
+	v.PSATicket = nil
+	require.Equal(t, "The session names no ticket.", *psa(v, nil).Reason)
+	v = aHandoff()
+	require.EqualValues(t, models.EffectPending, psa(v, nil).State, "it is about to be handed over")
+	v.Status = models.StatusCancelled
+	require.EqualValues(t, models.EffectSkipped, psa(v, nil).State)
+}
+
+func TestRetryPSA(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.handoffs.retryPSA = func(ctx context.Context, by models.Principal, session, handoff uuid.UUID) (models.HandoffView, error) {
+		inAccount(t, ctx)
+		require.Equal(t, principal(models.RoleEngineer), by)
+		require.Equal(t, sessionID, session)
+		require.Equal(t, handoffID, handoff)
+		return aHandoff(), nil
+	}
+	rec := w.do(ask("POST", aHandoffPath+"/psa/retry", ""))
+	require.Equal(t, 202, rec.Code, rec.Body.String())
+	require.JSONEq(t, aHandoffJSON, rec.Body.String())
+	w.handoffs.retryPSA = func(context.Context, models.Principal, uuid.UUID, uuid.UUID) (models.HandoffView, error) {
+		return models.HandoffView{}, models.Errorf(models.CodeConflict, "Nothing has failed.")
+	}
+	require.Equal(t, 409, w.do(ask("POST", aHandoffPath+"/psa/retry", "")).Code)
+}
+
 func TestTimeline(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -164,13 +195,15 @@ func TestTimeline(t *testing.T) {
 				Status: models.StatusClaimed, HolderID: &ana, Note: ptr("n"),
 			},
 			ActorName: ptr("Ana Ortiz"), HolderName: ptr("Ana Ortiz"),
+			PSA: &models.PSAStep{Version: 2, Step: "claimed", State: models.EffectRetrying, Attempts: 3, Reason: ptr("503"), NextAttemptAt: &noon, NoteID: ptr("9")},
 		}}, nil
 	}
 	rec := w.do(ask("GET", aHandoffPath+"/timeline", ""))
 	require.Equal(t, 200, rec.Code)
 	require.JSONEq(t, `{"items":[{"version":2,"verb":"claim","door":"operator","actor_id":"`+ana.String()+`","actor_name":"Ana Ortiz",
 		"at":"2026-11-04T12:00:00Z","generation":1,"status":"claimed","holder_id":"`+ana.String()+`","holder_name":"Ana Ortiz",
-		"target_user_id":null,"target_user_name":null,"note":"n"}],"next_cursor":null}`, rec.Body.String())
+		"target_user_id":null,"target_user_name":null,"note":"n",
+		"psa":{"step":"claimed","state":"retrying","reason":"503","note_id":"9","attempts":3,"next_attempt_at":"2026-11-04T12:00:00Z"}}],"next_cursor":null}`, rec.Body.String())
 }
 
 func TestQueue(t *testing.T) {

@@ -71,6 +71,16 @@ func (h handlers) CancelHandoff(ctx context.Context, r gen.CancelHandoffRequestO
 	return gen.CancelHandoff200JSONResponse(handoff), err
 }
 
+// RetryHandoffPSA has the ticket told again of what failed.
+func (h handlers) RetryHandoffPSA(ctx context.Context, r gen.RetryHandoffPSARequestObject) (gen.RetryHandoffPSAResponseObject, error) {
+	ctx, by := caller(ctx)
+	view, err := h.o.Handoffs.RetryPSA(ctx, by, r.ID, r.Hid)
+	if err != nil {
+		return nil, err
+	}
+	return gen.RetryHandoffPSA202JSONResponse(h.handoff(view, full)), nil
+}
+
 // transition carries out one request. NoteField is where in the body its note
 // came from.
 func (h handlers) transition(ctx context.Context, noteField string, req models.TransitionRequest) (gen.Handoff, error) {

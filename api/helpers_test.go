@@ -71,6 +71,11 @@ func authenticateByRole(_ context.Context, bearer string) (models.Principal, err
 type fakeHandoffs struct {
 	create     func(ctx context.Context, by models.Principal, req models.NewHandoff) (models.HandoffView, error)
 	transition func(ctx context.Context, by models.Principal, req models.TransitionRequest) (models.HandoffView, error)
+	retryPSA   func(ctx context.Context, by models.Principal, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
+}
+
+func (f *fakeHandoffs) RetryPSA(ctx context.Context, by models.Principal, sessionID, handoffID uuid.UUID) (models.HandoffView, error) {
+	return f.retryPSA(ctx, by, sessionID, handoffID)
 }
 
 func (f *fakeHandoffs) Create(ctx context.Context, by models.Principal, req models.NewHandoff) (models.HandoffView, error) {

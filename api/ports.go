@@ -25,6 +25,9 @@ type Authenticator interface {
 type Handoffs interface {
 	Create(ctx context.Context, by models.Principal, req models.NewHandoff) (models.HandoffView, error)
 	Transition(ctx context.Context, by models.Principal, req models.TransitionRequest) (models.HandoffView, error)
+	// RetryPSA has the ticket told again of what failed. It does not wait for
+	// the outcome. Without a failure it fails with [models.CodeConflict].
+	RetryPSA(ctx context.Context, by models.Principal, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
 }
 
 // Records reads what is stored, and writes what no workflow guards. The

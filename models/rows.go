@@ -148,10 +148,56 @@ type Effect struct {
 	Attempts      int        `json:"attempts"`
 	NextAttemptAt *time.Time `json:"next_attempt_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`
+	// TicketID and NoteID are of [EffectPSA] alone: the ticket as the PSA's API
+	// calls it, and the newest note in it.
+	TicketID *string `json:"ticket_id"`
+	NoteID   *string `json:"note_id"`
 }
 
 // TableName says whose effects these are.
 func (Effect) TableName() string { return "handoff_effects" }
+
+// PSAStep is how the customer's ticket is told of one transition of a handoff.
+type PSAStep struct {
+	AccountID uuid.UUID   `gorm:"primaryKey" json:"account_id"`
+	HandoffID uuid.UUID   `gorm:"primaryKey" json:"handoff_id"`
+	Version   int         `gorm:"primaryKey" json:"version"`
+	Step      string      `json:"step"`
+	State     EffectState `json:"state"`
+	TicketID  *string     `json:"ticket_id"`
+	NoteID    *string     `json:"note_id"`
+	// Attempts counts those since the step was last failed.
+	Attempts      int        `json:"attempts"`
+	Reason        *string    `json:"reason"`
+	NextAttemptAt *time.Time `json:"next_attempt_at"`
+	UpdatedAt     time.Time  `json:"updated_at"`
+}
+
+// TableName says where the steps are told.
+func (PSAStep) TableName() string { return "psa_steps" }
+
+// Open reports whether the step is still to be told.
+func (s PSAStep) Open() bool { return s.State != EffectDone && s.State != EffectSkipped }
+
+// SumPSA is the effect that the steps of one handoff, in their order, amount
+// to: the worst of their states, with the reason of the first that has it.
+func SumPSA(steps []PSAStep) Effect {
+	rank := map[EffectState]int{EffectSkipped: 0, EffectDone: 1, EffectPending: 2, EffectRetrying: 3, EffectFailed: 4}
+	sum := Effect{Kind: EffectPSA, State: EffectPending}
+	for i, s := range steps {
+		worse := i == 0 || rank[s.State] > rank[sum.State]
+		if worse || s.State == sum.State && s.State == EffectDone {
+			sum.State, sum.Reason, sum.Attempts, sum.NextAttemptAt = s.State, s.Reason, s.Attempts, s.NextAttemptAt
+		}
+		if s.TicketID != nil {
+			sum.TicketID = s.TicketID
+		}
+		if s.NoteID != nil {
+			sum.NoteID = s.NoteID
+		}
+	}
+	return sum
+}
 
 // Documentation is the note that people read in a ticket.
 type Documentation struct {
@@ -197,6 +243,8 @@ type TimelineView struct {
 	ActorName      *string
 	HolderName     *string
 	TargetUserName *string
+	// PSA is how the ticket is told of it; nil when it is not.
+	PSA *PSAStep `gorm:"serializer:json"`
 }
 
 // TransitionInput keeps the free text of a requested transition, because no

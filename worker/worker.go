@@ -74,6 +74,7 @@ func (w *Worker) build() []worker.Worker {
 	})
 	decisions.RegisterWorkflow(workflows.HandoffWorkflow)
 	decisions.RegisterWorkflow(workflows.EffectWorkflow)
+	decisions.RegisterWorkflow(workflows.TicketWorkflow)
 	decisions.RegisterWorkflow(workflows.MaintenanceWorkflow)
 	decisions.RegisterWorkflow(workflows.ReconcileWorkflow)
 	decisions.RegisterActivity(acts.Project)
@@ -88,6 +89,8 @@ func (w *Worker) build() []worker.Worker {
 	})
 	psa.RegisterActivity(acts.Document)
 	psa.RegisterActivity(acts.ReconcileTickets)
+	psa.RegisterActivity(acts.PushStep)
+	psa.RegisterActivity(acts.ConnectionChanged)
 
 	return []worker.Worker{decisions, psa}
 }

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,6 +35,35 @@ func WorkflowID(account, session uuid.UUID) string {
 // of a handoff that has been closed.
 func EffectWorkflowID(account, handoff uuid.UUID, kind models.EffectKind) string {
 	return fmt.Sprintf("effect/%s/%s/%s", account, handoff, kind)
+}
+
+// The signals of a [TicketWorkflow].
+const (
+	// SignalSteps hands over steps, as [TicketSteps]. It comes with the start.
+	SignalSteps = "steps"
+	// SignalRetry tries a failed step again at once. It has no payload.
+	SignalRetry = "retry"
+)
+
+// TicketWorkflowID is the id of the workflow that tells one ticket of its
+// handoffs. It is that of the ticket as people write it, with or without "#".
+func TicketWorkflowID(account uuid.UUID, ticket string) string {
+	ticket = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(ticket), "#"))
+	return fmt.Sprintf("ticket/%s/%s", account, strings.ToLower(ticket))
+}
+
+// TicketInput starts a [TicketWorkflow].
+type TicketInput struct {
+	AccountID uuid.UUID `json:"account_id"`
+	// Steps are left over from the run before.
+	Steps []activities.EffectInput `json:"steps,omitempty"`
+	// Noted are earlier ones of which only the note is in the ticket.
+	Noted []activities.EffectInput `json:"noted,omitempty"`
+}
+
+// TicketSteps is the payload of [SignalSteps].
+type TicketSteps struct {
+	Steps []activities.EffectInput `json:"steps"`
 }
 
 // EffectInput starts an [EffectWorkflow].

@@ -24,6 +24,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			t.Parallel()
 			replayer := worker.NewWorkflowReplayer()
 			replayer.RegisterWorkflow(HandoffWorkflow)
+			replayer.RegisterWorkflow(TicketWorkflow)
 			replayer.RegisterWorkflow(EffectWorkflow)
 			logger := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(logger, file))

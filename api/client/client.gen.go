@@ -234,6 +234,30 @@ func (e PSAKindName) Valid() bool {
 	}
 }
 
+// Defines values for PSAStepName.
+const (
+	PSAStepNameClaimed   PSAStepName = "claimed"
+	PSAStepNameEscalated PSAStepName = "escalated"
+	PSAStepNameReleased  PSAStepName = "released"
+	PSAStepNameResolved  PSAStepName = "resolved"
+)
+
+// Valid indicates whether the value is a known member of the PSAStepName enum.
+func (e PSAStepName) Valid() bool {
+	switch e {
+	case PSAStepNameClaimed:
+		return true
+	case PSAStepNameEscalated:
+		return true
+	case PSAStepNameReleased:
+		return true
+	case PSAStepNameResolved:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PSAVisibility.
 const (
 	PSAVisibilityCustomer PSAVisibility = "customer"
@@ -719,7 +743,8 @@ type Handoff struct {
 	// Priority How urgent it is.
 	Priority Priority `json:"priority"`
 
-	// PSA The note in the customer's ticket.
+	// PSA What the customer's ticket is told of the handoff: a note for each decision, with status and owner. This is the
+	// sum; the timeline has each note. The state is the worst of theirs.
 	PSA PSA `json:"psa"`
 
 	// Resolution What solved the problem.
@@ -914,7 +939,8 @@ type OpenStatus string
 // Outcome What a step did to the problem.
 type Outcome string
 
-// PSA The note in the customer's ticket.
+// PSA What the customer's ticket is told of the handoff: a note for each decision, with status and owner. This is the
+// sum; the timeline has each note. The state is the worst of theirs.
 type PSA struct {
 	Attempts int `json:"attempts"`
 
@@ -924,7 +950,7 @@ type PSA struct {
 	// NextAttemptAt While retrying, when it is tried next.
 	NextAttemptAt *time.Time `json:"next_attempt_at"`
 
-	// NoteID The note in the ticket.
+	// NoteID The newest note in the ticket.
 	NoteID *string `json:"note_id"`
 
 	// Reason Why it is retrying, failed or skipped.
@@ -1120,6 +1146,30 @@ type PSAStatuses struct {
 	Resolved  *string `json:"resolved,omitempty"`
 }
 
+// PSAStep One note in the customer's ticket, with the ticket's status and owner.
+type PSAStep struct {
+	Attempts int `json:"attempts"`
+
+	// NextAttemptAt While retrying, when it is tried next.
+	NextAttemptAt *time.Time `json:"next_attempt_at"`
+
+	// NoteID The note in the ticket.
+	NoteID *string `json:"note_id"`
+
+	// Reason Why it is retrying, failed or skipped, and what to do.
+	Reason *string `json:"reason"`
+
+	// State `retrying` is temporary trouble that is tried again by itself; `failed` is trouble that somebody has to cure;
+	// `skipped` was not to be done.
+	State EffectState `json:"state"`
+
+	// Step What the note tells. A reassign and a cancel are told as `released`, in words of their own.
+	Step PSAStepName `json:"step"`
+}
+
+// PSAStepName What the note tells. A reassign and a cancel are told as `released`, in words of their own.
+type PSAStepName string
+
 // PSAVisibility Who sees the notes.
 type PSAVisibility string
 
@@ -1301,7 +1351,7 @@ type Timeline struct {
 
 // TimelineEntry One decision, and where the handoff stood after it.
 //
-// Examples: {"actor_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","actor_name":"Ana Ortiz","at":"2026-11-04T09:41:07Z","door":"api","generation":1,"holder_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","holder_name":"Ana Ortiz","note":null,"status":"claimed","target_user_id":null,"target_user_name":null,"verb":"claim","version":2}
+// Examples: {"actor_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","actor_name":"Ana Ortiz","at":"2026-11-04T09:41:07Z","door":"api","generation":1,"holder_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","holder_name":"Ana Ortiz","note":null,"psa":{"attempts":1,"next_attempt_at":null,"note_id":"90412","reason":null,"state":"done","step":"claimed"},"status":"claimed","target_user_id":null,"target_user_name":null,"verb":"claim","version":2}
 type TimelineEntry struct {
 	// ActorID Who decided; `null` for an operator, who cancelled the workflow, and for Baton itself, which says why in `note`.
 	ActorID   *openapi_types.UUID `json:"actor_id"`
@@ -1316,6 +1366,9 @@ type TimelineEntry struct {
 
 	// Note The note or resolution that came with it.
 	Note *string `json:"note"`
+
+	// PSA How the ticket is told of it; `null` when it is not told.
+	PSA *PSAStep `json:"psa"`
 
 	// Status `queued` waits to be claimed, `claimed` is worked on; `resolved` and `cancelled` are final.
 	Status         Status              `json:"status"`
@@ -1783,6 +1836,17 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/claim (the `ClaimHandoff` operationId).
 	ClaimHandoff(ctx context.Context, id SessionID, hid HandoffID, params *ClaimHandoffParams, body ClaimHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RetryHandoffPSA Tell the ticket again
+	//
+	// Tries again what the ticket in the PSA could not be told, once its cause is mended: `psa.reason` says what it is.
+	// What is `retrying` needs no help, and what failed is also tried again when the connection is changed, and every
+	// hour. The holder may do this, the sender, and admins and owners.
+	//
+	// The answer does not wait for the outcome. It shows in `psa`, and as a `handoff_updated` on the stream.
+	//
+	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/psa/retry (the `RetryHandoffPSA` operationId).
+	RetryHandoffPSA(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReassignHandoffWithBody Address a handoff to somebody else
 	//
 	// Puts the handoff into the queue addressed to another user, who sees it first. The holder may do this, and so
@@ -2234,6 +2298,27 @@ func (c *Client) ClaimHandoffWithBody(ctx context.Context, id SessionID, hid Han
 // Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/claim (the `ClaimHandoff` operationId).
 func (c *Client) ClaimHandoff(ctx context.Context, id SessionID, hid HandoffID, params *ClaimHandoffParams, body ClaimHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewClaimHandoffRequest(c.Server, id, hid, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryHandoffPSA Tell the ticket again
+//
+// Tries again what the ticket in the PSA could not be told, once its cause is mended: `psa.reason` says what it is.
+// What is `retrying` needs no help, and what failed is also tried again when the connection is changed, and every
+// hour. The holder may do this, the sender, and admins and owners.
+//
+// The answer does not wait for the outcome. It shows in `psa`, and as a `handoff_updated` on the stream.
+//
+// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/psa/retry (the `RetryHandoffPSA` operationId).
+func (c *Client) RetryHandoffPSA(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryHandoffPSARequest(c.Server, id, hid)
 	if err != nil {
 		return nil, err
 	}
@@ -3309,6 +3394,47 @@ func NewClaimHandoffRequestWithBody(server string, id SessionID, hid HandoffID, 
 	return req, nil
 }
 
+// NewRetryHandoffPSARequest constructs an http.Request for the RetryHandoffPSA method
+func NewRetryHandoffPSARequest(server string, id SessionID, hid HandoffID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "hid", hid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/ai-sessions/%s/handoffs/%s/psa/retry", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewReassignHandoffRequest calls the generic ReassignHandoff builder with application/json body
 func NewReassignHandoffRequest(server string, id SessionID, hid HandoffID, params *ReassignHandoffParams, body ReassignHandoffJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -4083,6 +4209,19 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/claim (the `ClaimHandoff` operationId).
 	ClaimHandoffWithResponse(ctx context.Context, id SessionID, hid HandoffID, params *ClaimHandoffParams, body ClaimHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*ClaimHandoffResponse, error)
+
+	// RetryHandoffPSAWithResponse Tell the ticket again
+	//
+	// Tries again what the ticket in the PSA could not be told, once its cause is mended: `psa.reason` says what it is.
+	// What is `retrying` needs no help, and what failed is also tried again when the connection is changed, and every
+	// hour. The holder may do this, the sender, and admins and owners.
+	//
+	// The answer does not wait for the outcome. It shows in `psa`, and as a `handoff_updated` on the stream.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/psa/retry (the `RetryHandoffPSA` operationId).
+	RetryHandoffPSAWithResponse(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*RetryHandoffPSAResponse, error)
 
 	// ReassignHandoffWithBodyWithResponse Address a handoff to somebody else
 	//
@@ -5366,6 +5505,124 @@ func (r ClaimHandoffResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ClaimHandoffResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RetryHandoffPSAResponse401Headers the declared response headers of an HTTP 401 response for RetryHandoffPSA
+type RetryHandoffPSAResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// RetryHandoffPSAResponse503Headers the declared response headers of an HTTP 503 response for RetryHandoffPSA
+type RetryHandoffPSAResponse503Headers struct {
+	RetryAfter int
+}
+
+// RetryHandoffPSAResponse504Headers the declared response headers of an HTTP 504 response for RetryHandoffPSA
+type RetryHandoffPSAResponse504Headers struct {
+	RetryAfter int
+}
+
+type RetryHandoffPSAResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Handoff
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
+	ApplicationProblemJSON504 *OutcomeUnknown
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RetryHandoffPSAResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RetryHandoffPSAResponse503Headers
+	// Headers504 the parsed response headers for an HTTP 504 response
+	Headers504 *RetryHandoffPSAResponse504Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r RetryHandoffPSAResponse) GetJSON202() *Handoff {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RetryHandoffPSAResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RetryHandoffPSAResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RetryHandoffPSAResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r RetryHandoffPSAResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r RetryHandoffPSAResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r RetryHandoffPSAResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r RetryHandoffPSAResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON504 returns the response for an HTTP 504 `application/problem+json` response
+func (r RetryHandoffPSAResponse) GetApplicationProblemJSON504() *OutcomeUnknown {
+	return r.ApplicationProblemJSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r RetryHandoffPSAResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetryHandoffPSAResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetryHandoffPSAResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetryHandoffPSAResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7066,6 +7323,25 @@ func (c *ClientWithResponses) ClaimHandoffWithResponse(ctx context.Context, id S
 	return ParseClaimHandoffResponse(rsp)
 }
 
+// RetryHandoffPSAWithResponse Tell the ticket again
+//
+// Tries again what the ticket in the PSA could not be told, once its cause is mended: `psa.reason` says what it is.
+// What is `retrying` needs no help, and what failed is also tried again when the connection is changed, and every
+// hour. The holder may do this, the sender, and admins and owners.
+//
+// The answer does not wait for the outcome. It shows in `psa`, and as a `handoff_updated` on the stream.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/psa/retry (the `RetryHandoffPSA` operationId).
+func (c *ClientWithResponses) RetryHandoffPSAWithResponse(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*RetryHandoffPSAResponse, error) {
+	rsp, err := c.RetryHandoffPSA(ctx, id, hid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryHandoffPSAResponse(rsp)
+}
+
 // ReassignHandoffWithBodyWithResponse Address a handoff to somebody else
 //
 // Puts the handoff into the queue addressed to another user, who sees it first. The holder may do this, and so
@@ -8430,6 +8706,121 @@ func ParseClaimHandoffResponse(rsp *http.Response) (*ClaimHandoffResponse, error
 		response.Headers503 = &headers
 	case rsp.StatusCode == 504:
 		var headers ClaimHandoffResponse504Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRetryHandoffPSAResponse parses an HTTP response from a RetryHandoffPSAWithResponse call
+func ParseRetryHandoffPSAResponse(rsp *http.Response) (*RetryHandoffPSAResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetryHandoffPSAResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Handoff
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest OutcomeUnknown
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers RetryHandoffPSAResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers RetryHandoffPSAResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 504:
+		var headers RetryHandoffPSAResponse504Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

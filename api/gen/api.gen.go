@@ -214,6 +214,30 @@ func (e PSAKindName) Valid() bool {
 	}
 }
 
+// Defines values for PSAStepName.
+const (
+	PSAStepNameClaimed   PSAStepName = "claimed"
+	PSAStepNameEscalated PSAStepName = "escalated"
+	PSAStepNameReleased  PSAStepName = "released"
+	PSAStepNameResolved  PSAStepName = "resolved"
+)
+
+// Valid indicates whether the value is a known member of the PSAStepName enum.
+func (e PSAStepName) Valid() bool {
+	switch e {
+	case PSAStepNameClaimed:
+		return true
+	case PSAStepNameEscalated:
+		return true
+	case PSAStepNameReleased:
+		return true
+	case PSAStepNameResolved:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PSAVisibility.
 const (
 	PSAVisibilityCustomer PSAVisibility = "customer"
@@ -625,7 +649,8 @@ type Handoff struct {
 	// Priority How urgent it is.
 	Priority Priority `json:"priority"`
 
-	// PSA The note in the customer's ticket.
+	// PSA What the customer's ticket is told of the handoff: a note for each decision, with status and owner. This is the
+	// sum; the timeline has each note. The state is the worst of theirs.
 	PSA PSA `json:"psa"`
 
 	// Resolution What solved the problem.
@@ -820,7 +845,8 @@ type OpenStatus string
 // Outcome What a step did to the problem.
 type Outcome string
 
-// PSA The note in the customer's ticket.
+// PSA What the customer's ticket is told of the handoff: a note for each decision, with status and owner. This is the
+// sum; the timeline has each note. The state is the worst of theirs.
 type PSA struct {
 	Attempts int `json:"attempts"`
 
@@ -830,7 +856,7 @@ type PSA struct {
 	// NextAttemptAt While retrying, when it is tried next.
 	NextAttemptAt *time.Time `json:"next_attempt_at"`
 
-	// NoteID The note in the ticket.
+	// NoteID The newest note in the ticket.
 	NoteID *string `json:"note_id"`
 
 	// Reason Why it is retrying, failed or skipped.
@@ -1026,6 +1052,30 @@ type PSAStatuses struct {
 	Resolved  *string `json:"resolved,omitempty"`
 }
 
+// PSAStep One note in the customer's ticket, with the ticket's status and owner.
+type PSAStep struct {
+	Attempts int `json:"attempts"`
+
+	// NextAttemptAt While retrying, when it is tried next.
+	NextAttemptAt *time.Time `json:"next_attempt_at"`
+
+	// NoteID The note in the ticket.
+	NoteID *string `json:"note_id"`
+
+	// Reason Why it is retrying, failed or skipped, and what to do.
+	Reason *string `json:"reason"`
+
+	// State `retrying` is temporary trouble that is tried again by itself; `failed` is trouble that somebody has to cure;
+	// `skipped` was not to be done.
+	State EffectState `json:"state"`
+
+	// Step What the note tells. A reassign and a cancel are told as `released`, in words of their own.
+	Step PSAStepName `json:"step"`
+}
+
+// PSAStepName What the note tells. A reassign and a cancel are told as `released`, in words of their own.
+type PSAStepName string
+
 // PSAVisibility Who sees the notes.
 type PSAVisibility string
 
@@ -1207,7 +1257,7 @@ type Timeline struct {
 
 // TimelineEntry One decision, and where the handoff stood after it.
 //
-// Examples: {"actor_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","actor_name":"Ana Ortiz","at":"2026-11-04T09:41:07Z","door":"api","generation":1,"holder_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","holder_name":"Ana Ortiz","note":null,"status":"claimed","target_user_id":null,"target_user_name":null,"verb":"claim","version":2}
+// Examples: {"actor_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","actor_name":"Ana Ortiz","at":"2026-11-04T09:41:07Z","door":"api","generation":1,"holder_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","holder_name":"Ana Ortiz","note":null,"psa":{"attempts":1,"next_attempt_at":null,"note_id":"90412","reason":null,"state":"done","step":"claimed"},"status":"claimed","target_user_id":null,"target_user_name":null,"verb":"claim","version":2}
 type TimelineEntry struct {
 	// ActorID Who decided; `null` for an operator, who cancelled the workflow, and for Baton itself, which says why in `note`.
 	ActorID   *openapi_types.UUID `json:"actor_id"`
@@ -1222,6 +1272,9 @@ type TimelineEntry struct {
 
 	// Note The note or resolution that came with it.
 	Note *string `json:"note"`
+
+	// PSA How the ticket is told of it; `null` when it is not told.
+	PSA *PSAStep `json:"psa"`
 
 	// Status `queued` waits to be claimed, `claimed` is worked on; `resolved` and `cancelled` are final.
 	Status         Status              `json:"status"`
@@ -1514,6 +1567,9 @@ type ServerInterface interface {
 	// ClaimHandoff Claim a handoff
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/claim)
 	ClaimHandoff(c *gin.Context, id SessionID, hid HandoffID, params ClaimHandoffParams)
+	// RetryHandoffPSA Tell the ticket again
+	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/psa/retry)
+	RetryHandoffPSA(c *gin.Context, id SessionID, hid HandoffID)
 	// ReassignHandoff Address a handoff to somebody else
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/reassign)
 	ReassignHandoff(c *gin.Context, id SessionID, hid HandoffID, params ReassignHandoffParams)
@@ -2022,6 +2078,40 @@ func (siw *ServerInterfaceWrapper) ClaimHandoff(c *gin.Context) {
 	siw.Handler.ClaimHandoff(c, id, hid, params)
 }
 
+// RetryHandoffPSA operation middleware
+func (siw *ServerInterfaceWrapper) RetryHandoffPSA(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "hid" -------------
+	var hid HandoffID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "hid", c.Param("hid"), &hid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RetryHandoffPSA(c, id, hid)
+}
+
 // ReassignHandoff operation middleware
 func (siw *ServerInterfaceWrapper) ReassignHandoff(c *gin.Context) {
 
@@ -2395,6 +2485,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/reassign", wrapper.ReassignHandoff)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/resolve", wrapper.ResolveHandoff)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/cancel", wrapper.CancelHandoff)
+	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/psa/retry", wrapper.RetryHandoffPSA)
 	router.GET(options.BaseURL+"/api/v1/ai-sessions/queue", wrapper.ListQueue)
 	router.GET(options.BaseURL+"/api/v1/ai-sessions", wrapper.ListSessions)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions", wrapper.CreateSession)
@@ -3904,6 +3995,160 @@ type ClaimHandoff504ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ClaimHandoff504ApplicationProblemPlusJSONResponse) VisitClaimHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryHandoffPSARequestObject struct {
+	ID  SessionID `json:"id"`
+	Hid HandoffID `json:"hid"`
+}
+
+type RetryHandoffPSAResponseObject interface {
+	VisitRetryHandoffPSAResponse(w http.ResponseWriter) error
+}
+
+type RetryHandoffPSA202JSONResponse Handoff
+
+func (response RetryHandoffPSA202JSONResponse) VisitRetryHandoffPSAResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryHandoffPSA401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response RetryHandoffPSA401ApplicationProblemPlusJSONResponse) VisitRetryHandoffPSAResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryHandoffPSA403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RetryHandoffPSA403ApplicationProblemPlusJSONResponse) VisitRetryHandoffPSAResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryHandoffPSA404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RetryHandoffPSA404ApplicationProblemPlusJSONResponse) VisitRetryHandoffPSAResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryHandoffPSA409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response RetryHandoffPSA409ApplicationProblemPlusJSONResponse) VisitRetryHandoffPSAResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryHandoffPSA422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response RetryHandoffPSA422ApplicationProblemPlusJSONResponse) VisitRetryHandoffPSAResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryHandoffPSA500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response RetryHandoffPSA500ApplicationProblemPlusJSONResponse) VisitRetryHandoffPSAResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryHandoffPSA503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RetryHandoffPSA503ApplicationProblemPlusJSONResponse) VisitRetryHandoffPSAResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryHandoffPSA504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response RetryHandoffPSA504ApplicationProblemPlusJSONResponse) VisitRetryHandoffPSAResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5745,6 +5990,9 @@ type StrictServerInterface interface {
 	// ClaimHandoff Claim a handoff
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/claim)
 	ClaimHandoff(ctx context.Context, request ClaimHandoffRequestObject) (ClaimHandoffResponseObject, error)
+	// RetryHandoffPSA Tell the ticket again
+	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/psa/retry)
+	RetryHandoffPSA(ctx context.Context, request RetryHandoffPSARequestObject) (RetryHandoffPSAResponseObject, error)
 	// ReassignHandoff Address a handoff to somebody else
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/reassign)
 	ReassignHandoff(ctx context.Context, request ReassignHandoffRequestObject) (ReassignHandoffResponseObject, error)
@@ -6155,6 +6403,33 @@ func (sh *strictHandler) ClaimHandoff(ctx *gin.Context, id SessionID, hid Handof
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ClaimHandoffResponseObject); ok {
 		if err := validResponse.VisitClaimHandoffResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RetryHandoffPSA operation middleware
+func (sh *strictHandler) RetryHandoffPSA(ctx *gin.Context, id SessionID, hid HandoffID) {
+	var request RetryHandoffPSARequestObject
+
+	request.ID = id
+	request.Hid = hid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryHandoffPSA(ctx, request.(RetryHandoffPSARequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryHandoffPSA")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(RetryHandoffPSAResponseObject); ok {
+		if err := validResponse.VisitRetryHandoffPSAResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -22,9 +24,13 @@ import (
 	"github.com/baton-handoff/baton/internal/app"
 	"github.com/baton-handoff/baton/internal/auth"
 	"github.com/baton-handoff/baton/internal/config"
+	"github.com/baton-handoff/baton/internal/connections"
 	"github.com/baton-handoff/baton/internal/devstack"
+	"github.com/baton-handoff/baton/internal/psa"
+	"github.com/baton-handoff/baton/internal/sandbox"
 	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/internal/store"
+	"github.com/baton-handoff/baton/internal/tenant"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -87,10 +93,23 @@ func (c upCmd) Run(ctx context.Context) error {
 	if err := registerAttributes(ctx, temporal); err != nil {
 		return err
 	}
+	tickets, err := demoTickets()
+	if err != nil {
+		return err
+	}
+	box, err := sandbox.Start(ctx, tickets, []psa.Person{
+		{Identifier: "ada", Name: "Ada Nowak", Email: demo.Admin}, {Identifier: "olga", Name: "Olga Petrova", Email: demo.Owner},
+	}, logger(cfg))
+	if err != nil {
+		return err
+	}
+	defer box.Stop()
 	a, err := app.New(ctx, app.Options{
 		Config: cfg, Temporal: temporal, API: true, Worker: true, Logger: logger(cfg), Version: version,
 		Routes: func(a *app.App, s *api.Server) {
 			s.Handle(http.MethodPost, "/api/v1/dev/token", devToken{a.Store, signer})
+			s.Handle(http.MethodGet, sandbox.Path, box)
+			s.Handle(http.MethodPost, sandbox.Path, box)
 		},
 	})
 	if err != nil {
@@ -98,6 +117,9 @@ func (c upCmd) Run(ctx context.Context) error {
 	}
 	if err := seed(ctx, a.Store); err != nil {
 		return fmt.Errorf("seeding the demo account: %w", err)
+	}
+	if err := connectSandbox(ctx, a, box.Connection()); err != nil {
+		return fmt.Errorf("connecting the PSA sandbox: %w", err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -210,6 +232,7 @@ func (c upCmd) greet(address string, stack *devstack.Stack, temporal string, too
 		"", fmt.Sprintf("Baton is up after %.1f s. Ctrl-C stops it.", took.Seconds()), "",
 		"  API reference  " + base + "/docs",
 		"  API            " + base + "/api/v1",
+		"  PSA sandbox    " + base + sandbox.Path + "   the tickets, and switches for trouble",
 	}
 	if stack.TemporalUIURL != "" {
 		lines = append(lines, "  Temporal UI    "+stack.TemporalUIURL)
@@ -225,6 +248,25 @@ func (c upCmd) greet(address string, stack *devstack.Stack, temporal string, too
 		"  bin/baton tail --as "+demo.Ana+flag+"    the live feed",
 		"  bin/baton queue --as "+demo.Ben+flag+"   the queue", "")
 	_, _ = fmt.Fprintln(os.Stdout, strings.Join(lines, "\n"))
+}
+
+// demoTickets are the tickets that the demo's sessions name.
+func demoTickets() (tickets []sandbox.Ticket, err error) {
+	lines := json.NewDecoder(bytes.NewReader(demo.Sessions()))
+	for {
+		var session struct {
+			Title     string `json:"title"`
+			PSATicket string `json:"psa_ticket"`
+		}
+		if err := lines.Decode(&session); errors.Is(err, io.EOF) {
+			return tickets, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("reading the demo's sessions: %w", err)
+		}
+		if id, err := strconv.ParseInt(session.PSATicket, 10, 64); err == nil {
+			tickets = append(tickets, sandbox.Ticket{ID: id, Summary: session.Title})
+		}
+	}
 }
 
 // The demo accounts have ids of their own, so that they are seeded once.
@@ -263,6 +305,25 @@ func seed(ctx context.Context, s *store.Store) error {
 		}
 	}
 	return nil
+}
+
+// connectSandbox connects the demo account to the sandbox, unless somebody has
+// connected it to another PSA.
+func connectSandbox(ctx context.Context, a *app.App, sandbox psa.Connection) error {
+	ctx = tenant.With(ctx, demoAccount)
+	now, err := a.Connections.Get(ctx)
+	if err == nil && !strings.HasPrefix(now.Address, "http://127.0.0.1:") || err != nil && models.CodeOf(err) != models.CodeNotFound {
+		return err
+	}
+	admin, err := a.Store.UserByEmail(ctx, demo.Admin)
+	if err != nil {
+		return err
+	}
+	_, err = a.Connections.Set(ctx, models.Principal{UserID: admin.ID, AccountID: demoAccount, Role: admin.Role}, connections.Change{
+		Kind: sandbox.Kind, Address: sandbox.Address, Credentials: sandbox.Credentials,
+		Settings: connections.Settings{Options: sandbox.Options},
+	})
+	return err
 }
 
 // devToken hands a token to anybody who asks for a person of the demo. It

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -64,6 +65,15 @@ func TestFirstRunOfAStranger(t *testing.T) {
 	require.Equal(t, 12, strings.Count(story.String(), "Already claimed by"))
 	require.Contains(t, story.String(), "live in Ana's queue")
 
+	t.Run("the tickets tell the story", func(t *testing.T) {
+		require.Eventually(t, func() bool {
+			resp, err := http.Get(base + "/sandbox/psa")
+			require.NoError(t, err)
+			defer func() { _ = resp.Body.Close() }()
+			text, err := io.ReadAll(resp.Body)
+			return err == nil && resp.StatusCode == http.StatusOK && strings.Contains(string(text), ":resolved:") && strings.Contains(string(text), "Completed")
+		}, time.Minute, 200*time.Millisecond)
+	})
 	t.Run("import twice, with bad lines", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "sessions.jsonl")
 		text := string(demo.Sessions()) + "\n{not json}\n{\"title\":\"\"}\n{\"title\":\"x\",\"client_name\":\"y\",\"colour\":\"red\"}\n"

@@ -27,7 +27,7 @@ import (
 // connected is an account with a PSA, and a handoff of a ticket in it.
 type connected struct {
 	*baton
-	*desk
+	*office
 	app     *app.App
 	log     *journal
 	base    string
@@ -38,7 +38,7 @@ type connected struct {
 
 func connect(t *testing.T, kind psa.Kind, options map[string]any) *connected {
 	t.Helper()
-	c := &connected{baton: connectable(t, secrets.NewKey()), desk: newDesk(t, kind), log: &journal{}}
+	c := &connected{baton: connectable(t, secrets.NewKey()), office: newOffice(t, kind), log: &journal{}}
 	c.worker()
 	c.app, _ = c.start(app.Options{API: true, Logger: c.log.logger()})
 	c.base = "http://" + c.app.Addr
@@ -303,10 +303,10 @@ func TestReconcile(t *testing.T) {
 func TestSaw(t *testing.T) {
 	t.Parallel()
 	c := connect(t, psa.KindHaloPSA, map[string]any{"cancel_closed": true})
-	desk, _, _, err := c.app.Connections.Client(t.Context(), c.sam.AccountID)
+	office, _, _, err := c.app.Connections.Client(t.Context(), c.sam.AccountID)
 	require.NoError(t, err)
 	at := c.handoff.CreatedAt
-	ticket, err := desk.Ticket(t.Context(), c.ref())
+	ticket, err := office.Ticket(t.Context(), c.ref())
 	require.NoError(t, err)
 	require.NoError(t, c.app.Watcher.Saw(t.Context(), c.sam.AccountID, c.handoff.ID, ticket, at))
 	require.False(t, *c.read().PSA.TicketClosed)

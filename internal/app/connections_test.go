@@ -26,23 +26,23 @@ import (
 
 const connectionPath = "/api/v1/psa/connection"
 
-// desk is a PSA of an account.
-type desk struct {
+// office is a PSA of an account.
+type office struct {
 	psatest.Server
 	kind psa.Kind
 	url  string
 }
 
-func newDesk(t *testing.T, kind psa.Kind) *desk {
+func newOffice(t *testing.T, kind psa.Kind) *office {
 	t.Helper()
 	fake := psatest.New(kind)
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
-	return &desk{fake, kind, server.URL}
+	return &office{fake, kind, server.URL}
 }
 
-// body is a connection to the desk as people send it.
-func (d *desk) body(options map[string]any) map[string]any {
+// body is a connection to the office as people send it.
+func (d *office) body(options map[string]any) map[string]any {
 	conn := d.Connection(d.url)
 	if options == nil {
 		options = map[string]any{}
@@ -55,7 +55,7 @@ func (d *desk) body(options map[string]any) map[string]any {
 
 // secretsOf are the credentials that nobody may ever see. The others, such as
 // a company's name, are no secrets and too common as texts.
-func (d *desk) secretsOf() []string {
+func (d *office) secretsOf() []string {
 	var all []string
 	for name, value := range d.Connection(d.url).Credentials {
 		if strings.Contains(name, "secret") || strings.Contains(name, "key") || name == psa.CredIntegrationCode {
@@ -132,7 +132,7 @@ func TestWhoMayConnectAPSA(t *testing.T) {
 	base := b.api()
 	here := b.sam.AccountID
 	olga := b.user(here, "Olga", models.RoleOwner)
-	d := newDesk(t, psa.KindHaloPSA)
+	d := newOffice(t, psa.KindHaloPSA)
 	for _, u := range []models.User{b.vic, b.sam} {
 		for _, call := range []struct{ method, path string }{
 			{"GET", connectionPath}, {"PUT", connectionPath}, {"DELETE", connectionPath}, {"POST", connectionPath + "/test"}, {"GET", "/api/v1/psa/kinds"},
@@ -189,7 +189,7 @@ func TestCredentialsStayHome(t *testing.T) {
 				seen.answer(status, answer)
 				return status, answer
 			}
-			d := newDesk(t, kind)
+			d := newOffice(t, kind)
 			hidden := d.secretsOf()
 			require.NotEmpty(t, hidden)
 
@@ -227,7 +227,7 @@ func TestCredentialsStayHome(t *testing.T) {
 			require.Equal(t, "ok", items(t, answer)["credentials"]["state"], "%v", answer)
 
 			// They go to no other address than the one they were meant for.
-			elsewhere := newDesk(t, kind)
+			elsewhere := newOffice(t, kind)
 			body["address"] = elsewhere.url
 			for _, try := range []struct {
 				method, path, place string
@@ -296,7 +296,7 @@ func TestAConnectionIsTriedBeforeItIsStored(t *testing.T) {
 	t.Parallel()
 	b := connectable(t, secrets.NewKey())
 	base := b.api()
-	d := newDesk(t, psa.KindConnectWise)
+	d := newOffice(t, psa.KindConnectWise)
 	ticket := d.Desk().AddTicket("Printer on fire")
 	statuses := map[string]any{"status": map[string]any{"escalated": "Escalated", "claimed": "Working On It"}}
 	status, answer := b.call(b.ada, "POST", base+connectionPath+"/test", map[string]any{
@@ -327,7 +327,7 @@ func TestPrivateNetworksAreTheOperatorsToOpen(t *testing.T) {
 	b := connectable(t, secrets.NewKey())
 	b.extra = b.extra[1:]
 	base := b.api()
-	d := newDesk(t, psa.KindConnectWise)
+	d := newOffice(t, psa.KindConnectWise)
 	status, answer := b.call(b.ada, "PUT", base+connectionPath, d.body(nil))
 	require.Equal(t, http.StatusBadRequest, status, "%v", answer)
 	require.Contains(t, wrongFields(answer), "/address")
@@ -348,7 +348,7 @@ func TestWithoutKeysNothingIsStored(t *testing.T) {
 	t.Parallel()
 	b := connectable(t, "")
 	base := b.api()
-	d := newDesk(t, psa.KindHaloPSA)
+	d := newOffice(t, psa.KindHaloPSA)
 	status, answer := b.call(b.ada, "PUT", base+connectionPath, d.body(nil))
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, answer["detail"], "BATON_SECRET_KEYS")
@@ -364,7 +364,7 @@ func TestKeysAreRotated(t *testing.T) {
 	old, fresh := secrets.NewKey(), secrets.NewKey()
 	b := connectable(t, old)
 	base := b.api()
-	d := newDesk(t, psa.KindAutotask)
+	d := newOffice(t, psa.KindAutotask)
 	status, answer := b.call(b.ada, "PUT", base+connectionPath, d.body(nil))
 	require.Equal(t, http.StatusOK, status, "%v", answer)
 
@@ -426,7 +426,7 @@ func TestAChangeHoldsAtOnceEverywhere(t *testing.T) {
 	_, _, found := client()
 	require.False(t, found)
 
-	d := newDesk(t, psa.KindHaloPSA)
+	d := newOffice(t, psa.KindHaloPSA)
 	ticket := strconv.FormatInt(d.Desk().AddTicket("Printer on fire").ID, 10)
 	set := func(options map[string]any) {
 		status, answer := b.call(b.ada, "PUT", base+connectionPath, d.body(options))

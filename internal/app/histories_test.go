@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,7 @@ import (
 	"go.temporal.io/api/temporalproto"
 
 	apiclient "github.com/baton-handoff/baton/api/client"
+	"github.com/baton-handoff/baton/internal/psa/psatest"
 	"github.com/baton-handoff/baton/models"
 	"github.com/baton-handoff/baton/workflows"
 )
@@ -95,6 +97,44 @@ func TestRecordHistories(t *testing.T) {
 			keepHistory(t, "effect", b.historyOf(id, ""))
 		}
 		keepHistory(t, name, b.history(h))
+	}
+}
+
+// TestRecordTicketHistories does the same for tickets.
+func TestRecordTicketHistories(t *testing.T) {
+	t.Parallel()
+	b := newBaton(t)
+	d := b.connectPSA()
+	b.worker()
+	base := b.api()
+	for name, story := range map[string]func(h *apiclient.Handoff){
+		"ticket-told": func(h *apiclient.Handoff) {
+			b.ask(base, b.sam, h, "cancel", nil)
+			b.told(base, h, 2)
+		},
+		"ticket-failed-and-mended": func(h *apiclient.Handoff) {
+			b.awaitPSA(base, h, "failed", func(p apiclient.PSA) bool { return p.State == apiclient.EffectStateFailed })
+			d.Desk().Faults().Clear()
+			b.ask(base, b.sam, h, "psa/retry", nil)
+			b.told(base, h, 1)
+			b.ask(base, b.sam, h, "cancel", nil)
+		},
+	} {
+		if name == "ticket-failed-and-mended" {
+			d.Desk().Faults().Set(psatest.Fault{Kind: psatest.FaultCredentials})
+		}
+		ticket := d.Desk().AddTicket("t").ID
+		h := b.ticketed(base, ticket)
+		id := workflows.TicketWorkflowID(h.AccountID, strconv.FormatInt(ticket, 10))
+		run := ""
+		eventually(t, "the ticket has a workflow", func() bool {
+			d, err := b.temporal.DescribeWorkflowExecution(t.Context(), id, "")
+			run = d.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+			return err == nil
+		})
+		story(h)
+		require.NoError(t, b.temporal.GetWorkflow(t.Context(), id, run).Get(t.Context(), nil))
+		keepHistory(t, name, b.historyOf(id, run))
 	}
 }
 

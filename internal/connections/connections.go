@@ -326,15 +326,29 @@ func (c *Connections) Client(ctx context.Context, account uuid.UUID) (client psa
 	return client, settings.Options, true, err
 }
 
+// Version changes whenever the account's connection is changed; it is empty
+// without one.
+func (c *Connections) Version(ctx context.Context, account uuid.UUID) (string, error) {
+	row, err := c.o.Records.PSAConnection(tenant.With(ctx, account))
+	if models.CodeOf(err) == models.CodeNotFound {
+		return "", nil
+	}
+	return versionOf(row.PSAConnection), err
+}
+
+// versionOf tells the states of a connection apart. Its number begins anew with
+// a new connection; its time does not.
+func versionOf(row models.PSAConnection) string {
+	return strconv.FormatInt(row.Version, 10) + "@" + strconv.FormatInt(row.CreatedAt.UnixMicro(), 10)
+}
+
 func (c *Connections) client(row models.PSAConnection) (psa.Client, Settings, error) {
 	var settings Settings
 	if err := json.Unmarshal(row.Options, &settings); err != nil {
 		return nil, settings, psa.Errorf(psa.ClassMisconfigured, "", "The options of the connection cannot be read.").
 			WithCure("Set the connection again.").WithCause(err)
 	}
-	// The version begins anew with a new connection; its time does not.
-	version := strconv.FormatInt(row.Version, 10) + "@" + strconv.FormatInt(row.CreatedAt.UnixMicro(), 10)
-	client, err := c.pool.Get(row.AccountID.String(), version, func() (psa.Connection, error) {
+	client, err := c.pool.Get(row.AccountID.String(), versionOf(row), func() (psa.Connection, error) {
 		secret, err := c.open(row)
 		if err != nil {
 			return psa.Connection{}, psa.Errorf(psa.ClassMisconfigured, "", "The stored credentials cannot be opened.").

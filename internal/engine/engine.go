@@ -24,6 +24,8 @@ type Records interface {
 	CheckTarget(ctx context.Context, h models.Handoff, target uuid.UUID) error
 	SaveTransitionInput(ctx context.Context, handoffID uuid.UUID, requestID string, req models.TransitionRequest) error
 	DiscardTransitionInput(ctx context.Context, handoffID uuid.UUID, requestID string) error
+	Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
+	PSASteps(ctx context.Context, handoffID uuid.UUID) ([]models.PSAStep, error)
 }
 
 // Engine decides about handoffs. It is safe for concurrent use.

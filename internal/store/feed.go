@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/baton-handoff/baton/internal/tenant"
 	"github.com/baton-handoff/baton/models"
@@ -35,6 +36,15 @@ const appendFeed = `,
 // tell runs a statement that ends with [appendFeed], and reports whether it
 // did anything. Being one statement, it is a transaction of its own.
 func (s *Store) tell(ctx context.Context, statement string, of models.Handoff, events []event, args pgx.NamedArgs) (bool, error) {
+	return tell(ctx, s.pool, statement, of, events, args)
+}
+
+// executor is a pool, or a transaction.
+type executor interface {
+	Exec(ctx context.Context, statement string, args ...any) (pgconn.CommandTag, error)
+}
+
+func tell(ctx context.Context, on executor, statement string, of models.Handoff, events []event, args pgx.NamedArgs) (bool, error) {
 	types, cards := make([]string, len(events)), make([]string, len(events))
 	for i, e := range events {
 		data, err := json.Marshal(e.Data)
@@ -45,7 +55,7 @@ func (s *Store) tell(ctx context.Context, statement string, of models.Handoff, e
 	}
 	args["account"], args["handoff"], args["now"] = of.AccountID, of.ID, now()
 	args["types"], args["cards"] = types, cards
-	tag, err := s.pool.Exec(ctx, statement, args)
+	tag, err := on.Exec(ctx, statement, args)
 	return tag.RowsAffected() > 0, err
 }
 

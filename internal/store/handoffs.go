@@ -153,8 +153,10 @@ func (s *Store) Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([
 	}
 	var rows []models.TimelineView
 	err = s.db.WithContext(ctx).Table("handoff_transitions AS t").
-		Select("t.*, actor.name AS actor_name, holder.name AS holder_name, target.name AS target_user_name").
-		Joins(`LEFT JOIN users actor ON actor.account_id = t.account_id AND actor.id = t.actor_id
+		Select("t.*, actor.name AS actor_name, holder.name AS holder_name, target.name AS target_user_name, "+
+			"CASE WHEN p.version IS NOT NULL THEN row_to_json(p) END AS psa").
+		Joins(`LEFT JOIN psa_steps p ON p.account_id = t.account_id AND p.handoff_id = t.handoff_id AND p.version = t.version
+			LEFT JOIN users actor ON actor.account_id = t.account_id AND actor.id = t.actor_id
 			LEFT JOIN users holder ON holder.account_id = t.account_id AND holder.id = t.holder_id
 			LEFT JOIN users target ON target.account_id = t.account_id AND target.id = t.target_user_id`).
 		Where("t.account_id = ? AND t.handoff_id = ?", acct, handoffID).Order("t.version").Scan(&rows).Error

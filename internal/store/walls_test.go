@@ -28,6 +28,7 @@ var rows = []any{
 	models.Step{},
 	models.Handoff{},
 	models.Effect{},
+	models.PSAStep{},
 	models.Documentation{},
 	models.TimelineEntry{},
 	models.TransitionInput{},

@@ -139,6 +139,17 @@ func (d *Desk) AddTicket(summary string) Ticket {
 	return *t
 }
 
+// OpenTicket opens a ticket with an id of the caller's.
+func (d *Desk) OpenTicket(id int64, summary string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last = max(d.last, id)
+	d.tickets[id] = &Ticket{
+		ID: id, Number: strconv.FormatInt(id, 10), Summary: summary,
+		BoardID: d.boards[0].ID, StatusID: d.boards[0].Statuses[0].ID, UpdatedAt: d.now().UTC(),
+	}
+}
+
 // Ticket returns a ticket with its notes.
 func (d *Desk) Ticket(id int64) (Ticket, bool) {
 	d.mu.Lock()
