@@ -88,6 +88,9 @@ func (a *Activities) handToTicket(ctx context.Context, snap models.Snapshot, row
 		stands[s.Version] = s
 	}
 	connected, reason := a.connected(ctx, snap.AccountID)
+	if !connected && len(known) > 0 {
+		return nil // said once is enough
+	}
 	state := models.EffectPending
 	if !connected {
 		state = models.EffectSkipped

@@ -293,6 +293,10 @@ func TestProjectHandsOver(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, versions())
 	require.Equal(t, models.EffectSkipped, s.steps[4].State)
+	delete(s.steps, 4)
+	_, err = s.environment(false).ExecuteActivity(acts.Project, snap)
+	require.NoError(t, err)
+	require.NotContains(t, s.steps, 4, "said once is enough")
 
 	env := s.environment(true)
 	_, err = env.ExecuteActivity(acts.Project, snap)
