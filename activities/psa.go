@@ -45,10 +45,18 @@ type Tickets interface {
 	TellTicket(ctx context.Context, account uuid.UUID, ticket string, steps []EffectInput) error
 }
 
-// Ticketing is what telling tickets needs. Without a PSA, no account has one.
+// Watcher notes what a ticket looked like at a time. One that was seen open can
+// be seen to have been closed by hand.
+type Watcher interface {
+	Saw(ctx context.Context, account, handoff uuid.UUID, ticket psa.Ticket, at time.Time) error
+}
+
+// Ticketing is what telling tickets needs. Without a PSA, no account has one;
+// without a watcher, nothing is noted.
 type Ticketing struct {
 	PSA     PSA
 	Tickets Tickets
+	Watcher Watcher
 }
 
 const (
@@ -282,7 +290,13 @@ func (p *push) call(ctx context.Context) (r psa.Result, found bool, err error) {
 		p.superseded = step.Status != "" || step.Owner != nil
 		step.Status, step.Owner = "", nil // they would set the ticket back
 	}
+	began := time.Now()
 	r, err = psa.Push(ctx, client, step)
+	if p.ticketing.Watcher != nil {
+		if err := p.ticketing.Watcher.Saw(ctx, p.in.AccountID, p.in.HandoffID, r.Ticket, began); err != nil {
+			p.log.WarnContext(ctx, "what a ticket looked like was not noted", "handoff_id", p.in.HandoffID, "error", err)
+		}
+	}
 	err = psa.GaveUp(err, p.step.Attempts+1)
 	return r, true, err
 }

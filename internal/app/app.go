@@ -165,7 +165,7 @@ func (a *App) newWorker() {
 	}
 	acts := activities.New(a.Store, activities.Maintenance{
 		Records: a.Store, Workflows: a.Engine, Tickets: a.Watcher, KeepFeed: cfg.FeedRetention,
-	}, activities.Ticketing{PSA: accounts, Tickets: a.Engine}, a.log)
+	}, activities.Ticketing{PSA: accounts, Tickets: a.Engine, Watcher: a.Watcher}, a.log)
 	a.worker = worker.New(a.temporal, acts, worker.Options{
 		WorkflowTasks: cfg.WorkerWorkflowTasks, Activities: cfg.WorkerActivities, OnFatal: a.fail,
 	})
