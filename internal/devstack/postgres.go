@@ -113,6 +113,7 @@ func (s *Stack) postgresSpec(found programs, home postgresHome, logPath string, 
 		clear: func(ctx context.Context) error {
 			return stopLeftoverPostgres(ctx, home.data())
 		},
+		lingers: postgresLingers,
 		ready: func(ctx context.Context) error {
 			return ping(ctx, databaseURL(port, password, "postgres"))
 		},
@@ -228,6 +229,9 @@ func databaseExists(ctx context.Context, server *url.URL, name string) (there bo
 // port was taken after it was chosen, or the children of a killed server have
 // not ended yet.
 func postgresErrorPasses(log string) bool {
-	return strings.Contains(log, "Address already in use") ||
-		strings.Contains(log, "pre-existing shared memory block")
+	return strings.Contains(log, "Address already in use") || postgresLingers(log)
+}
+
+func postgresLingers(log string) bool {
+	return strings.Contains(log, "pre-existing shared memory block")
 }

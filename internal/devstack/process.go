@@ -47,6 +47,9 @@ type processSpec struct {
 
 	// clear removes what a killed predecessor left; it may be nil.
 	clear func(context.Context) error
+	// lingers reports whether an end during a start, by its log, is the doing of
+	// a killed predecessor whose children have not all ended. It may be nil.
+	lingers func(log string) bool
 	// ready returns nil once the server does its work.
 	ready func(context.Context) error
 }
@@ -182,6 +185,21 @@ func (p *Process) current() (*run, error) {
 // ready, it does not run afterwards. The caller holds p.mu.
 func (p *Process) start(ctx context.Context) error {
 	defer progress(p.logf, "starting "+p.spec.name)()
+	for try := 1; ; try++ {
+		err := p.startOnce(ctx)
+		var exit *exitError
+		if err == nil || try == startTries || p.spec.lingers == nil || !errors.As(err, &exit) || !p.spec.lingers(exit.tail) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Duration(try) * 200 * time.Millisecond):
+		}
+	}
+}
+
+func (p *Process) startOnce(ctx context.Context) error {
 	if p.spec.clear != nil {
 		if err := p.spec.clear(ctx); err != nil {
 			return err
