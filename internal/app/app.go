@@ -40,7 +40,7 @@ type Options struct {
 	API, Worker bool
 	Logger      *slog.Logger
 	Version     string
-	// PSA finds the accounts' PSAs; nil when no account has one.
+	// PSA takes the place of the stored connections, in tests.
 	PSA activities.PSA
 	// Routes may add handlers that are not part of the public API.
 	Routes func(*App, *api.Server)

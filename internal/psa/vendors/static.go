@@ -9,8 +9,8 @@ import (
 	"github.com/baton-handoff/baton/internal/psa"
 )
 
-// Static is the connections of a process that keeps them nowhere: the sandbox
-// of `baton up`, and tests. It is what package activities asks for its PSA.
+// Static is connections that are kept nowhere, for tests that are not about
+// keeping them. It is what package activities asks for its PSA.
 type Static struct {
 	pool *Pool
 
