@@ -167,13 +167,9 @@ type Pushed struct {
 // waits for the cure.
 func (a *Activities) PushStep(ctx context.Context, in EffectInput) (Pushed, error) {
 	ctx = tenant.With(ctx, in.AccountID)
-	release, ok := a.pushing.acquire(in.AccountID)
+	release, ok := a.pushing.acquire(in.AccountID, pushesAtOnce)
 	if !ok {
-		// No attempt: nobody was called. It must not wait here for its turn, and
-		// a thousand of them must not ask for it every second.
-		most := min(time.Second<<min(attempt(ctx), 6), time.Minute)
-		return Pushed{}, temporal.NewApplicationErrorWithOptions("Other tickets of the account have their turn first.", "busy",
-			temporal.ApplicationErrorOptions{NextRetryDelay: most/2 + rand.N(most/2), Category: temporal.ApplicationErrorCategoryBenign})
+		return Pushed{}, busy(ctx, "Other tickets of the account have their turn first.")
 	}
 	defer release()
 	p := &push{Activities: a, in: in}
@@ -262,7 +258,7 @@ func (p *push) undocumented(ctx context.Context) (Pushed, error) {
 func (p *push) call(ctx context.Context) (r psa.Result, found bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, PushTimeout)
 	defer cancel()
-	defer p.keepAlive(ctx, cancel)()
+	defer keepAlive(ctx, PushHeartbeat, func() { p.stopped.Store(true); cancel() })()
 	if p.ticketing.PSA == nil {
 		return r, false, nil
 	}
@@ -372,37 +368,6 @@ func pushDelay(attempts int, err error) time.Duration {
 	return time.Duration(min(delay, float64(EffectMaxRetry)))
 }
 
-// keepAlive lets Temporal know that the attempt is alive, so that a worker that
-// was killed is missed soon. When the worker stops, the attempt is given a
-// little more time and then cut short: the next one looks for the note. The
-// returned function ends this.
-func (p *push) keepAlive(ctx context.Context, cut context.CancelFunc) (stop func()) {
-	done := make(chan struct{})
-	activity.RecordHeartbeat(ctx)
-	var beating sync.WaitGroup
-	beating.Go(func() {
-		tick := time.NewTicker(PushHeartbeat)
-		defer tick.Stop()
-		stopping := activity.GetWorkerStopChannel(ctx)
-		var late <-chan time.Time
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				activity.RecordHeartbeat(ctx)
-			case <-stopping:
-				stopping, late = nil, time.After(stopGrace)
-			case <-late:
-				p.stopped.Store(true)
-				cut()
-				late = nil
-			}
-		}
-	})
-	return func() { close(done); beating.Wait() }
-}
-
 // ConnectionChanged ends when an account's connection is no longer the version
 // that failed. Until then it fails, to be tried again: that costs no history.
 func (a *Activities) ConnectionChanged(ctx context.Context, account uuid.UUID, failed string) error {
@@ -442,30 +407,4 @@ func (a *Activities) connectionVersion(ctx context.Context, account uuid.UUID) s
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
-}
-
-// turns counts what runs for each account.
-type turns struct {
-	mu      sync.Mutex
-	running map[uuid.UUID]int
-}
-
-// acquire takes one of the account's turns, if there is one.
-func (t *turns) acquire(account uuid.UUID) (release func(), ok bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.running == nil {
-		t.running = map[uuid.UUID]int{}
-	}
-	if t.running[account] >= pushesAtOnce {
-		return nil, false
-	}
-	t.running[account]++
-	return func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.running[account]--; t.running[account] == 0 {
-			delete(t.running, account)
-		}
-	}, true
 }

@@ -12,6 +12,9 @@ type Account struct {
 	ID        uuid.UUID `gorm:"column:account_id;primaryKey"`
 	Name      string
 	CreatedAt time.Time
+	// RedactionKey makes the placeholders of credentials the account's own. The
+	// database makes it.
+	RedactionKey []byte `gorm:"->"`
 }
 
 // Team is the audience of a queue inside an account.
@@ -129,6 +132,8 @@ type HandoffView struct {
 	SessionTitle    string
 	ClientName      string
 	PSATicket       *string  `gorm:"column:psa_ticket"`
+	// SessionSteps is how many steps the session has by now.
+	SessionSteps int
 	Effects         []Effect `gorm:"serializer:json"`
 	// Ticket is what the PSA said of the ticket, once it was asked.
 	Ticket *HandoffTicket `gorm:"serializer:json"`
@@ -152,6 +157,11 @@ type Effect struct {
 	// calls it, and the newest note in it.
 	TicketID *string `json:"ticket_id"`
 	NoteID   *string `json:"note_id"`
+	// Version, Source and StepCount are of [EffectBriefing] alone: those of the
+	// newest briefing.
+	Version   *int            `json:"version"`
+	Source    *BriefingSource `json:"source"`
+	StepCount *int            `json:"step_count"`
 }
 
 // TableName says whose effects these are.

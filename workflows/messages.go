@@ -16,6 +16,9 @@ import (
 const (
 	TaskQueue    = "baton"
 	TaskQueuePSA = "baton-psa"
+	// TaskQueueEnrich is for calls of language models alone, which may be slow
+	// and few at once.
+	TaskQueueEnrich = "baton-enrich"
 )
 
 // SignalClaim is the operators' door: a claim without an answer, for the
@@ -64,6 +67,30 @@ type TicketInput struct {
 // TicketSteps is the payload of [SignalSteps].
 type TicketSteps struct {
 	Steps []activities.EffectInput `json:"steps"`
+}
+
+// SignalBrief asks a [BriefingWorkflow] for a briefing, with a [BriefingAsk].
+// It comes with the start.
+const SignalBrief = "brief"
+
+// BriefingWorkflowID is the id of the workflow that briefs a handoff.
+func BriefingWorkflowID(account, handoff uuid.UUID) string {
+	return fmt.Sprintf("briefing/%s/%s", account, handoff)
+}
+
+// BriefingInput starts a [BriefingWorkflow].
+type BriefingInput struct {
+	AccountID uuid.UUID `json:"account_id"`
+	SessionID uuid.UUID `json:"session_id"`
+	HandoffID uuid.UUID `json:"handoff_id"`
+}
+
+// Handoff names the handoff for activities.
+func (in BriefingInput) Handoff() activities.BriefingInput { return activities.BriefingInput(in) }
+
+// BriefingAsk is the payload of [SignalBrief].
+type BriefingAsk struct {
+	Reason models.BriefingReason `json:"reason"`
 }
 
 // EffectInput starts an [EffectWorkflow].

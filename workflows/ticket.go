@@ -211,8 +211,8 @@ func (t *ticket) details(state models.EffectState) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// TicketAttributes are the search attributes that a ticket's workflow starts with.
-func TicketAttributes(account uuid.UUID) temporal.SearchAttributes {
+// AccountAttributes are the search attributes of a workflow that works for an account.
+func AccountAttributes(account uuid.UUID) temporal.SearchAttributes {
 	return temporal.NewSearchAttributes(
 		AttrAccount.ValueSet(account.String()), AttrEffects.ValueSet(string(models.EffectPending)),
 	)

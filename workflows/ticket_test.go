@@ -43,7 +43,7 @@ func newTicketPlay(t *testing.T) *ticketPlay {
 	p.changed = func(int) bool { return false }
 	p.SetStartTime(testEpoch)
 	p.SetTestTimeout(time.Minute)
-	require.NoError(t, p.SetTypedSearchAttributesOnStart(TicketAttributes(p.account)))
+	require.NoError(t, p.SetTypedSearchAttributesOnStart(AccountAttributes(p.account)))
 	p.RegisterWorkflow(TicketWorkflow)
 	p.RegisterActivityWithOptions(func(_ context.Context, in activities.EffectInput) (activities.Pushed, error) {
 		p.pushed, p.superseded = append(p.pushed, in.Version), in.Superseded

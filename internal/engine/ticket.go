@@ -23,7 +23,7 @@ func (e *Engine) TellTicket(ctx context.Context, account uuid.UUID, ticket strin
 	id := workflows.TicketWorkflowID(account, ticket)
 	_, err := e.temporal.SignalWithStartWorkflow(ctx, id, workflows.SignalSteps, workflows.TicketSteps{Steps: steps}, client.StartWorkflowOptions{
 		ID: id, TaskQueue: workflows.TaskQueue,
-		TypedSearchAttributes: workflows.TicketAttributes(account),
+		TypedSearchAttributes: workflows.AccountAttributes(account),
 		StaticSummary:         "Tells a ticket of its handoffs",
 		StaticDetails: "Adds one note for each step of a handoff to the customer's ticket and sets its status and owner, one after another. " +
 			"The pending activity says what is tried, how often, and why it did not work yet; after a failure the current details say what to do.",

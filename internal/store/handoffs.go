@@ -23,7 +23,7 @@ const (
 		h.engineer_notes, h.target_user_id, h.handed_off_by, h.claimed_by, h.claimed_at, h.resolved_at, h.resolution,
 		h.request_hash, h.created_at, h.updated_at,
 		target.name AS target_user_name, sender.name AS handed_off_by_name, holder.name AS claimed_by_name,
-		s.title AS session_title, s.client_name, s.psa_ticket,
+		s.title AS session_title, s.client_name, s.psa_ticket, s.step_count AS session_steps,
 		(SELECT json_agg(e ORDER BY e.kind) FROM handoff_effects e WHERE e.account_id = @account AND e.handoff_id = h.id) AS effects,
 		(SELECT row_to_json(k) FROM handoff_tickets k WHERE k.account_id = @account AND k.handoff_id = h.id) AS ticket`
 	fullDocumentation = `(SELECT row_to_json(d) FROM handoff_documentation d

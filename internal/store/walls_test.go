@@ -36,6 +36,10 @@ var rows = []any{
 	models.FeedHead{},
 	models.PSAConnection{},
 	models.HandoffTicket{},
+	models.Briefing{},
+	models.ModelCall{},
+	models.BriefingGrade{},
+	models.BriefingSettings{},
 }
 
 func open(t *testing.T) *Store {
