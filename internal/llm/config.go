@@ -60,9 +60,9 @@ type Config struct {
 	// low, medium or high. Empty leaves it to the service.
 	Effort string
 	// ContextTokens is how many tokens the model can read and write together,
-	// where that is known. A question that surely does not fit is then refused
-	// instead of asked: some services cut it without saying so. Zero means
-	// unknown.
+	// where that is known. A question that may not fit is then refused instead
+	// of asked, because some services cut it without saying so: see
+	// [Config.Fits]. Zero means unknown.
 	ContextTokens int
 	// TokenLimit and Format are for [KindOpenAI]. Empty means
 	// [TokenLimitCompletion] and [FormatStrict].
@@ -152,4 +152,11 @@ func (c Config) Port() (uint16, error) {
 	}
 	n, err := net.LookupPort("tcp", port)
 	return uint16(n), err
+}
+
+// Fits reports whether the question and its answer fit into the model's
+// context, by [EstimateTokens]. Everything fits into an unknown one.
+func (c Config) Fits(q Question) bool {
+	return c.ContextTokens == 0 ||
+		EstimateTokens(q.System)+EstimateTokens(q.Prompt)+EstimateTokens(string(q.Schema))+q.MaxTokens <= c.ContextTokens
 }
