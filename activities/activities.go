@@ -5,6 +5,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -35,13 +36,30 @@ type Activities struct {
 	records     Records
 	maintenance Maintenance
 	ticketing   Ticketing
+	briefings   Briefings
+	redaction   Redaction
 	pushing     turns
+	asking      turns
 	log         *slog.Logger
 }
 
-// New makes the activities. They log to log what a person has to look into.
-func New(records Records, maintenance Maintenance, ticketing Ticketing, log *slog.Logger) *Activities {
-	return &Activities{records: records, maintenance: maintenance, ticketing: ticketing, log: log}
+// Options is what the activities need of the world.
+type Options struct {
+	Records     Records
+	Maintenance Maintenance
+	Ticketing   Ticketing
+	Briefings   Briefings
+	Redaction   Redaction
+	// Log hears what a person has to look into.
+	Log *slog.Logger
+}
+
+// New makes the activities.
+func New(o Options) *Activities {
+	return &Activities{
+		records: o.Records, maintenance: o.Maintenance, ticketing: o.Ticketing, briefings: o.Briefings,
+		redaction: o.Redaction, log: o.Log,
+	}
 }
 
 // Shown is where a handoff stands for readers.
@@ -51,8 +69,9 @@ type Shown struct {
 }
 
 // Project brings the read model up to a decision of the workflow, says where it
-// stands then, and hands the decision over to the workflow of the ticket. It is idempotent and order-free: the store compares
-// versions. It never gives up: nothing else would show the decision.
+// stands then, and hands the decision over to the workflows of its ticket and
+// its briefing. It is idempotent and order-free: the store compares versions. It
+// never gives up: nothing else would show the decision.
 func (a *Activities) Project(ctx context.Context, snap models.Snapshot) (Shown, error) {
 	if last := snap.Last(); last.Door == models.DoorAPI && !last.Status.Closed() && attempt(ctx) == 1 {
 		giveWay(ctx)
@@ -60,7 +79,7 @@ func (a *Activities) Project(ctx context.Context, snap models.Snapshot) (Shown, 
 	ctx = tenant.With(ctx, snap.AccountID)
 	row, err := a.records.Project(ctx, snap)
 	if err == nil {
-		err = a.handToTicket(ctx, snap, row)
+		err = errors.Join(a.handToTicket(ctx, snap, row), a.handToBriefing(ctx, snap, row))
 	}
 	if err == nil {
 		return Shown{Version: row.Version, Status: row.Status}, nil

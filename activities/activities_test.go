@@ -61,7 +61,7 @@ func environment(t *testing.T, r *records, m activities.Maintenance) *testsuite.
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
-	env.RegisterActivity(activities.New(r, m, activities.Ticketing{}, slog.New(slog.DiscardHandler)))
+	env.RegisterActivity(activities.New(activities.Options{Records: r, Maintenance: m, Redaction: nothing{}, Log: slog.New(slog.DiscardHandler)}))
 	return env
 }
 

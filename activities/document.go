@@ -10,26 +10,18 @@ import (
 )
 
 // Document writes the note that people read in the ticket, from the session's
-// steps and the engineer's notes as they stand now.
+// steps and the engineer's notes as they stand now, without credentials.
 func (a *Activities) Document(ctx context.Context, in EffectInput) error {
 	return a.effect(ctx, models.EffectDocumentation, in, func(ctx context.Context) error {
-		handoff, err := a.records.Handoff(ctx, in.SessionID, in.HandoffID)
+		s, err := a.tell(ctx, BriefingInput{AccountID: in.AccountID, SessionID: in.SessionID, HandoffID: in.HandoffID})
 		if err != nil {
 			return err
 		}
-		session, err := a.records.Session(ctx, in.SessionID)
-		if err != nil {
-			return err
-		}
-		steps, err := a.records.Steps(ctx, in.SessionID)
-		if err != nil {
-			return err
-		}
-		note := document.Render(documentInput(handoff, session, steps))
+		note := document.Render(documentInput(s.handoff, s.session, s.steps))
 		return a.records.SaveDocumentation(ctx,
 			models.Documentation{
 				AccountID: in.AccountID, HandoffID: in.HandoffID,
-				Markdown: note.Markdown, Plain: note.Plain, Truncated: note.Truncated, StepCount: len(steps),
+				Markdown: note.Markdown, Plain: note.Plain, Truncated: note.Truncated, StepCount: len(s.steps),
 			},
 			models.Effect{HandoffID: in.HandoffID, Kind: models.EffectDocumentation, State: models.EffectDone, Attempts: attempt(ctx)})
 	})

@@ -17,6 +17,8 @@ type Maintenance struct {
 	Workflows Workflows
 	// Tickets may be nil: then there are no PSAs.
 	Tickets Reconciler
+	// Briefings has those briefed again whose briefing lacks steps; nil for nobody.
+	Briefings Asks
 	// KeepFeed is how long feed events can be replayed.
 	KeepFeed time.Duration
 }
@@ -26,6 +28,7 @@ type MaintenanceRecords interface {
 	AbandonedStarts(ctx context.Context, idle time.Duration, limit int) ([]models.Handoff, error)
 	DiscardAbandonedStart(ctx context.Context, h models.Handoff) error
 	PruneFeed(ctx context.Context, keep time.Duration) (int64, error)
+	StaleBriefings(ctx context.Context, settled time.Duration, limit int) ([]models.Handoff, error)
 }
 
 // Workflows tells whether a handoff's workflow is running.
@@ -37,19 +40,26 @@ type Workflows interface {
 // removed. It is far longer than any request lives.
 const Abandoned = 15 * time.Minute
 
-// MaintenanceReport counts what was removed.
+// briefingSettled is how old the newest step must be for a briefing that lacks
+// it to be renewed here: its workflow should have done so.
+const briefingSettled = 2 * time.Minute
+
+// MaintenanceReport counts what was removed, and what was asked for.
 type MaintenanceReport struct {
-	Starts int   `json:"starts"`
-	Events int64 `json:"events"`
+	Starts    int   `json:"starts"`
+	Events    int64 `json:"events"`
+	Briefings int   `json:"briefings,omitempty"`
 }
 
 // Maintain ends what nobody retried: rows of handoffs that never started, and
-// feed events past their time. What fails does not keep the rest from being done.
+// feed events past their time. It has stale briefings renewed that nobody was
+// told of. What fails does not keep the rest from being done.
 func (a *Activities) Maintain(ctx context.Context) (MaintenanceReport, error) {
 	starts, startsErr := a.endAbandonedStarts(ctx)
 	events, eventsErr := a.maintenance.Records.PruneFeed(ctx, a.maintenance.KeepFeed)
-	report := MaintenanceReport{Starts: starts, Events: events}
-	if err := errors.Join(startsErr, eventsErr); err != nil {
+	briefings, briefingsErr := a.renewBriefings(ctx)
+	report := MaintenanceReport{Starts: starts, Events: events, Briefings: briefings}
+	if err := errors.Join(startsErr, eventsErr, briefingsErr); err != nil {
 		a.log.WarnContext(ctx, "housekeeping is not finished", "error", err)
 		return report, forTemporal(err)
 	}
@@ -73,4 +83,18 @@ func (a *Activities) endAbandonedStarts(ctx context.Context) (ended int, err err
 		ended++
 	}
 	return ended, err
+}
+
+func (a *Activities) renewBriefings(ctx context.Context) (asked int, err error) {
+	if a.maintenance.Briefings == nil {
+		return 0, nil
+	}
+	rows, err := a.maintenance.Records.StaleBriefings(ctx, briefingSettled, 500)
+	for _, row := range rows {
+		if askErr := a.maintenance.Briefings.Brief(ctx, row.AccountID, row.SessionID, row.ID, models.BriefSteps); askErr != nil {
+			return asked, errors.Join(err, fmt.Errorf("handoff %s: %w", row.ID, askErr))
+		}
+		asked++
+	}
+	return asked, err
 }

@@ -124,7 +124,7 @@ func (s *story) activities(connected bool) *activities.Activities {
 	if connected {
 		ticketing.PSA = s.psa
 	}
-	return activities.New(s, activities.Maintenance{}, ticketing, slog.New(slog.DiscardHandler))
+	return activities.New(activities.Options{Records: s, Ticketing: ticketing, Redaction: nothing{}, Log: slog.New(slog.DiscardHandler)})
 }
 
 func (s *story) push(env *testsuite.TestActivityEnvironment, version int) (pushed activities.Pushed, err error) {

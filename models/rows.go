@@ -131,10 +131,10 @@ type HandoffView struct {
 	ClaimedByName   *string
 	SessionTitle    string
 	ClientName      string
-	PSATicket       *string  `gorm:"column:psa_ticket"`
+	PSATicket       *string `gorm:"column:psa_ticket"`
 	// SessionSteps is how many steps the session has by now.
 	SessionSteps int
-	Effects         []Effect `gorm:"serializer:json"`
+	Effects      []Effect `gorm:"serializer:json"`
 	// Ticket is what the PSA said of the ticket, once it was asked.
 	Ticket *HandoffTicket `gorm:"serializer:json"`
 	// Documentation is set once it has been written; in lists without its text.

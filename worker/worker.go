@@ -25,6 +25,8 @@ type Options struct {
 	// Activities bounds the activities that run at once, on each task queue; 0
 	// means 100.
 	Activities int
+	// ModelCalls bounds the calls of a language model that run at once; 0 means 8.
+	ModelCalls int
 	// StopTimeout is how long running activities get to end when the worker
 	// stops; 0 means 30 seconds. What does not end in time is tried again by
 	// another worker.
@@ -48,6 +50,9 @@ func New(c client.Client, acts *activities.Activities, o Options) *Worker {
 	}
 	if o.Activities == 0 {
 		o.Activities = 100
+	}
+	if o.ModelCalls == 0 {
+		o.ModelCalls = 8
 	}
 	if o.StopTimeout == 0 {
 		o.StopTimeout = 30 * time.Second
@@ -75,24 +80,36 @@ func (w *Worker) build() []worker.Worker {
 	decisions.RegisterWorkflow(workflows.HandoffWorkflow)
 	decisions.RegisterWorkflow(workflows.EffectWorkflow)
 	decisions.RegisterWorkflow(workflows.TicketWorkflow)
+	decisions.RegisterWorkflow(workflows.BriefingWorkflow)
 	decisions.RegisterWorkflow(workflows.MaintenanceWorkflow)
 	decisions.RegisterWorkflow(workflows.ReconcileWorkflow)
 	decisions.RegisterActivity(acts.Project)
 	decisions.RegisterActivity(acts.Maintain)
+	decisions.RegisterActivity(acts.BriefByRules)
+	decisions.RegisterActivity(acts.LeaveBriefing)
 
-	psa := worker.New(c, workflows.TaskQueuePSA, worker.Options{
-		DisableWorkflowWorker:              true,
-		MaxConcurrentActivityExecutionSize: o.Activities,
-		ActivityTaskPollerBehavior:         autoscaling(2),
-		WorkerStopTimeout:                  o.StopTimeout,
-		OnFatalError:                       o.OnFatal,
-	})
+	psa := w.effects(workflows.TaskQueuePSA, o.Activities)
 	psa.RegisterActivity(acts.Document)
 	psa.RegisterActivity(acts.ReconcileTickets)
 	psa.RegisterActivity(acts.PushStep)
 	psa.RegisterActivity(acts.ConnectionChanged)
 
-	return []worker.Worker{decisions, psa}
+	enrich := w.effects(workflows.TaskQueueEnrich, o.ModelCalls)
+	enrich.RegisterActivity(acts.BriefByModel)
+
+	return []worker.Worker{decisions, psa, enrich}
+}
+
+// effects makes a worker for a task queue that has activities alone, of which
+// so many may run at once.
+func (w *Worker) effects(queue string, atOnce int) worker.Worker {
+	return worker.New(w.temporal, queue, worker.Options{
+		DisableWorkflowWorker:              true,
+		MaxConcurrentActivityExecutionSize: atOnce,
+		ActivityTaskPollerBehavior:         autoscaling(2),
+		WorkerStopTimeout:                  w.o.StopTimeout,
+		OnFatalError:                       w.o.OnFatal,
+	})
 }
 
 func autoscaling(initial int) worker.PollerBehavior {

@@ -1,0 +1,61 @@
+package activities
+
+import (
+	"context"
+	"slices"
+
+	"github.com/baton-handoff/baton/models"
+)
+
+// Redaction takes credentials out of what people and tools wrote.
+type Redaction interface {
+	// Texts takes them out of texts that belong together, such as those of one
+	// session: what one of them gives away is taken out of all. The counts are by
+	// rule. The account comes from ctx.
+	Texts(ctx context.Context, texts []string) (redacted []string, counts map[string]int, err error)
+}
+
+// story is a handoff and its session without credentials.
+type story struct {
+	handoff models.HandoffView
+	session models.Session
+	steps   []models.Step
+	counts  map[string]int
+}
+
+// tell reads a handoff and its session, and takes credentials out before
+// anything is made of them.
+func (a *Activities) tell(ctx context.Context, in BriefingInput) (s story, err error) {
+	if s.handoff, err = a.records.Handoff(ctx, in.SessionID, in.HandoffID); err != nil {
+		return s, err
+	}
+	if s.session, err = a.records.Session(ctx, in.SessionID); err != nil {
+		return s, err
+	}
+	if s.steps, err = a.records.Steps(ctx, in.SessionID); err != nil {
+		return s, err
+	}
+	s.steps = slices.Clone(s.steps)
+	ticket := deref(s.session.PSATicket)
+	places := []*string{
+		&s.handoff.EngineerNotes, &s.session.Title, &s.session.ClientName, &s.session.Problem, &ticket,
+	}
+	for i := range s.steps {
+		places = append(places, &s.steps[i].Text)
+	}
+	texts := make([]string, len(places))
+	for i, p := range places {
+		texts[i] = *p
+	}
+	texts, s.counts, err = a.redaction.Texts(ctx, texts)
+	if err != nil {
+		return s, err
+	}
+	for i, p := range places {
+		*p = texts[i]
+	}
+	if s.session.PSATicket != nil {
+		s.session.PSATicket = &ticket
+	}
+	return s, nil
+}
