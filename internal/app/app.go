@@ -23,6 +23,8 @@ import (
 	"github.com/baton-handoff/baton/internal/connections"
 	"github.com/baton-handoff/baton/internal/engine"
 	"github.com/baton-handoff/baton/internal/feed"
+	"github.com/baton-handoff/baton/internal/llm"
+	"github.com/baton-handoff/baton/internal/llm/clients"
 	"github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/internal/psa/vendors"
 	"github.com/baton-handoff/baton/internal/secrets"
@@ -61,6 +63,7 @@ type App struct {
 	log      *slog.Logger
 	temporal client.Client
 	metrics  *telemetry.Metrics
+	model    llm.Client // nil without one
 	hub      *feed.Hub
 	server   *api.Server
 	http     *http.Server
@@ -117,6 +120,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.newConnections(); err != nil {
 		return nil, err
 	}
+	if err := a.newModel(); err != nil {
+		return nil, err
+	}
 
 	if o.Worker {
 		a.newWorker()
@@ -150,6 +156,20 @@ func (a *App) newConnections() error {
 	return nil
 }
 
+// newModel makes the client of the language model, if there is to be one.
+func (a *App) newModel() (err error) {
+	cfg := a.o.Config.LLM()
+	if cfg.Kind == "" {
+		return nil
+	}
+	a.model, err = clients.New(cfg, a.o.Config.LLMKey.Reveal(), clients.Options{UserAgent: "baton/" + a.o.Version})
+	if err != nil {
+		return fmt.Errorf("setting up the language model: %w", err)
+	}
+	a.defers(func(context.Context) { a.model.Close() })
+	return nil
+}
+
 // later passes callbacks on to the watcher, which needs the connections itself.
 type later struct{ a *App }
 
@@ -163,11 +183,21 @@ func (a *App) newWorker() {
 	if a.o.PSA != nil {
 		accounts = a.o.PSA
 	}
-	acts := activities.New(a.Store, activities.Maintenance{
-		Records: a.Store, Workflows: a.Engine, Tickets: a.Watcher, KeepFeed: cfg.FeedRetention,
-	}, activities.Ticketing{PSA: accounts, Tickets: a.Engine, Watcher: a.Watcher}, a.log)
+	acts := activities.New(activities.Options{
+		Records: a.Store,
+		Maintenance: activities.Maintenance{
+			Records: a.Store, Workflows: a.Engine, Tickets: a.Watcher, Briefings: a.Engine, KeepFeed: cfg.FeedRetention,
+		},
+		Ticketing: activities.Ticketing{PSA: accounts, Tickets: a.Engine, Watcher: a.Watcher},
+		Briefings: activities.Briefings{
+			Records: a.Store, Asks: a.Engine, Model: a.model, Monthly: cfg.LLMMonthly, AtOnce: (cfg.LLMCalls + 1) / 2,
+			Price: llm.Price{Input: cfg.LLMPriceInput, Output: cfg.LLMPriceOutput},
+		},
+		Redaction: redaction{a.Store},
+		Log:       a.log,
+	})
 	a.worker = worker.New(a.temporal, acts, worker.Options{
-		WorkflowTasks: cfg.WorkerWorkflowTasks, Activities: cfg.WorkerActivities, OnFatal: a.fail,
+		WorkflowTasks: cfg.WorkerWorkflowTasks, Activities: cfg.WorkerActivities, ModelCalls: cfg.LLMCalls, OnFatal: a.fail,
 	})
 }
 

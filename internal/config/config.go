@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"github.com/baton-handoff/baton/internal/llm"
 )
 
 // Config is everything that can be set. The doc tags are the documentation of
@@ -40,6 +42,21 @@ type Config struct {
 	SecretKeys      Secret         `env:"BATON_SECRET_KEYS" doc:"Keys that seal credentials for other systems, as id:key[,id:key…], each key 32 bytes in base64. The first one seals, all of them open; make one with: baton secrets key. Without it no PSA can be connected."`
 	PublicURL       string         `env:"BATON_PUBLIC_URL" doc:"Address that the outside reaches the API at, such as https://baton.example.com, to tell people which address to register in their PSA for callbacks."`
 	PSAAllowPrivate []netip.Prefix `env:"BATON_PSA_ALLOW_PRIVATE" doc:"Private networks, separated by commas, such as 10.20.0.0/16, in which PSAs may be. Without it a PSA has to be on the public internet. It holds for every account."`
+
+	LLMKind          llm.Kind       `env:"BATON_LLM" doc:"API of the language model that makes briefings better: anthropic, or openai for OpenAI and everything that speaks its chat completions API. Without it, briefings are written by rules."`
+	LLMModel         string         `env:"BATON_LLM_MODEL" doc:"Id of the model, as its service names it, such as claude-sonnet-5-5."`
+	LLMKey           Secret         `env:"BATON_LLM_KEY" doc:"Key for the model's service; a service of one's own may need none."`
+	LLMAddress       string         `env:"BATON_LLM_ADDRESS" doc:"Base of the service's API, such as http://ollama:11434/v1. Without it, the vendor's own."`
+	LLMAllowPrivate  []netip.Prefix `env:"BATON_LLM_ALLOW_PRIVATE" doc:"Private networks, separated by commas, in which the model's service may be. Without it, it has to be on the public internet."`
+	LLMTimeout       time.Duration  `env:"BATON_LLM_TIMEOUT" envDefault:"3m" doc:"Longest time for one call of the model."`
+	LLMEffort        string         `env:"BATON_LLM_EFFORT" doc:"How much the model shall think, in its service's words, such as low or medium. Without it, as the service does."`
+	LLMContextTokens int            `env:"BATON_LLM_CONTEXT_TOKENS" envDefault:"0" doc:"How many tokens the model can read and write together, for a service that cuts what is too long without saying so, as Ollama does; 0 is unknown."`
+	LLMTokenLimit    llm.TokenLimit `env:"BATON_LLM_TOKEN_LIMIT" envDefault:"max_completion_tokens" doc:"Name of the bound of an answer, with BATON_LLM=openai: max_completion_tokens, or max_tokens for older services and Ollama."`
+	LLMFormat        llm.Format     `env:"BATON_LLM_FORMAT" envDefault:"strict" doc:"How the answer's schema is asked for, with BATON_LLM=openai: strict, schema, or json_object for services that know no schemas."`
+	LLMPriceInput    llm.MicroUSD   `env:"BATON_LLM_PRICE_INPUT" envDefault:"0" doc:"Price of a million tokens that the model reads, in US dollars, such as 3."`
+	LLMPriceOutput   llm.MicroUSD   `env:"BATON_LLM_PRICE_OUTPUT" envDefault:"0" doc:"Price of a million tokens that the model writes, in US dollars, such as 15."`
+	LLMMonthly       llm.MicroUSD   `env:"BATON_LLM_MONTHLY_BUDGET" envDefault:"50" doc:"What the model may cost one account in a calendar month (UTC), in US dollars, unless the account sets another bound. Past it, briefings are written by rules."`
+	LLMCalls         int            `env:"BATON_LLM_CALLS" envDefault:"8" doc:"Most calls of the model that one worker process makes at once. One account has at most half of them."`
 
 	TemporalUIURL       string `env:"BATON_TEMPORAL_UI_URL" doc:"Temporal's web UI, such as https://cloud.temporal.io, to link handoffs to their workflows."`
 	WorkerWorkflowTasks int    `env:"BATON_WORKER_WORKFLOW_TASKS" envDefault:"100" doc:"Most workflow tasks that one worker process runs at once."`

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/baton-handoff/baton/internal/llm"
 )
 
 const (
@@ -128,6 +130,8 @@ func explain(err error, values map[string]string) error {
 			example = "a number with a unit, such as " + v.fallback
 		case []netip.Prefix:
 			example = "networks, such as 10.20.0.0/16,fd12::/16"
+		case llm.MicroUSD:
+			example = "an amount in US dollars, such as 3 or 0.15"
 		case slog.Level:
 			example = "debug, info, warn or error"
 		}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"net"
 	"net/url"
 	"slices"
@@ -9,7 +10,9 @@ import (
 	"time"
 
 	"github.com/baton-handoff/baton/internal/auth"
+	"github.com/baton-handoff/baton/internal/llm"
 	"github.com/baton-handoff/baton/internal/secrets"
+	"github.com/baton-handoff/baton/models"
 )
 
 // maxAuthCache keeps what is promised about people whose role was taken away:
@@ -19,7 +22,7 @@ const maxAuthCache = time.Minute
 // validate checks each value by itself, and those that bind each other.
 func (c Config) validate() error {
 	for _, check := range []func() error{
-		c.checkDatabase, c.checkServer, c.checkOrigins, c.checkTimes, c.checkCounts, c.checkAuth, c.checkTemporal, c.checkPSA,
+		c.checkDatabase, c.checkServer, c.checkOrigins, c.checkTimes, c.checkCounts, c.checkAuth, c.checkTemporal, c.checkPSA, c.checkLLM,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -131,6 +134,7 @@ func (c Config) checkCounts() error {
 		{"BATON_MAX_STREAMS", c.MaxStreams, 1},
 		{"BATON_WORKER_WORKFLOW_TASKS", c.WorkerWorkflowTasks, 2}, // Temporal's SDK refuses 1
 		{"BATON_WORKER_ACTIVITIES", c.WorkerActivities, 1},
+		{"BATON_LLM_CALLS", c.LLMCalls, 1},
 	} {
 		if n.value < n.least {
 			return problem(n.name, "%d is too few; write at least %d", n.value, n.least)
@@ -202,3 +206,39 @@ func (c Config) checkPSA() error {
 	}
 	return nil
 }
+
+// LLM is the language model that is to be asked. Its Kind is empty without one.
+func (c Config) LLM() llm.Config {
+	return llm.Config{
+		Kind: c.LLMKind, Address: c.LLMAddress, Model: c.LLMModel, Timeout: c.LLMTimeout, Effort: c.LLMEffort,
+		ContextTokens: c.LLMContextTokens, TokenLimit: c.LLMTokenLimit, Format: c.LLMFormat, Allow: c.LLMAllowPrivate,
+	}
+}
+
+func (c Config) checkLLM() error {
+	switch {
+	case c.LLMKind == "" && (c.LLMModel != "" || c.LLMKey.IsSet() || c.LLMAddress != ""):
+		return problem("BATON_LLM", "it is not set, though other settings of a language model are; write anthropic or openai")
+	case c.LLMKind == "":
+		return nil
+	case c.LLMModel == "":
+		return problem("BATON_LLM_MODEL", "it is not set; write the model's id, such as claude-sonnet-5-5")
+	case c.LLMKind == llm.KindAnthropic && !c.LLMKey.IsSet():
+		return problem("BATON_LLM_KEY", "it is not set; write the key of your Anthropic account")
+	}
+	for _, p := range c.LLMAllowPrivate {
+		if p.Bits() == 0 {
+			return problem("BATON_LLM_ALLOW_PRIVATE", "%v is every network; list the private ones in which the model's service is, such as 10.20.0.0/16", p)
+		}
+	}
+	if c.LLMTimeout > maxLLMTimeout {
+		return problem("BATON_LLM_TIMEOUT", "%v is too long; write at most %v", c.LLMTimeout, maxLLMTimeout)
+	}
+	if invalid, ok := errors.AsType[*models.Error](c.LLM().Validate()); ok {
+		return problem("BATON_LLM", "%s", invalid.Message)
+	}
+	return nil
+}
+
+// maxLLMTimeout leaves room for two questions in one attempt of the activity.
+const maxLLMTimeout = 4 * time.Minute
