@@ -126,7 +126,7 @@ func (k kind) value(s string, at int, t trust) (lo, hi int, ok bool) {
 		return lo, hi, mixed(v) && (t == strong && !path(v) || !benign(v))
 	case pin:
 		n := strings.Trim(v, "#*")
-		return lo, lo + len(strings.TrimRight(v, "#*")), countDigits(n) == len(n) && len(n) >= 3 && len(n) <= 12 && n[0] != '+' && !unitFollows(s[hi:]) && (t != bare || len(n) >= 4)
+		return lo, hi, countDigits(n) == len(n) && len(n) >= 3 && len(n) <= 12 && n[0] != '+' && !unitFollows(s[hi:]) && (t != bare || len(n) >= 4)
 	case account:
 		return accountAt(s, at, t)
 	case password, seed:
@@ -137,7 +137,7 @@ func (k kind) value(s string, at int, t trust) (lo, hi int, ok bool) {
 			return lo, hi, !stopword(v) && !path(v)
 		}
 		if word(v) {
-			return lo, hi, !stopword(v) && !prose(v) && clauseEnds(s[hi:])
+			return lo, hi, !stopword(v) && !participle(v) && clauseEnds(s[hi:])
 		}
 		return lo, hi, !stopword(v) && !path(v) && !counted(v, s[hi:]) && !email(v)
 	case loose:
@@ -148,7 +148,7 @@ func (k kind) value(s string, at int, t trust) (lo, hi int, ok bool) {
 			to := strings.Contains(strings.ToLower(s[:at]), " to ") || strings.Contains(strings.ToLower(s[:at]), " as ")
 			return lo, hi, len(v) >= 5 && !stopword(v) && !prose(v) && clauseEnds(s[hi:]) && !to
 		}
-		return lo, hi, passwordy(v) && !unitFollows(s[hi:])
+		return lo, hi, passwordy(v)
 	case bare:
 	}
 	return lo, hi, !quoted && len(v) >= 6 && strongish(v) || quoted && len(v) >= 6 && passwordy(v) && !strings.Contains(v, " ")

@@ -44,7 +44,7 @@ type command struct {
 const commandReach = 4096
 
 func (c command) match(s, _ string, lo, hi int, spans []span) []span {
-	if !c.inner && !wordStart(s, lo) {
+	if !c.inner && (!wordStart(s, lo) || lo > 1 && s[lo-1] == '-' && isAlnum(s[lo-2])) {
 		return spans
 	}
 	end := min(len(s), lo+commandReach)
@@ -117,6 +117,7 @@ func commands() []command {
 		{"basic-auth", []string{"basic "}, is(`basic[ ]+([a-z0-9+/_-]{6,}={0,2})`), basicValue, false},
 		{"bearer-token", []string{"bearer "}, is(`bearer[ ]+(?:token:?[ ]+)?["']?([\w.~+/-]{12,}=*)`), mixed, false},
 		{"api-key", []string{"x-api-key", "api-key:", "apikey:", "x-auth-token", "x-api-token", "ocp-apim-subscription-key", "x-functions-key", "x-vault-token", "private-token", "x-access-token"}, is(`[a-z-]+["']?[ \t]*[:=][ \t]*["']?([^\s"',;]{8,})`), mixed, false},
+		{"cookie", []string{"set-cookie:"}, is(`set-cookie:[ \t]*[\w.-]+=([^\s;"']{8,})`), nil, false},
 		{"cookie", []string{"cookie:"}, is(`cookie:[ \t]*([^\r\n]*?[a-z0-9_.-]+=[^\r\n"';]{8,}(?:;[ ]*[\w.-]+=[^;\r\n"']*)*)`), nil, false},
 		{"cookie", []string{"sessionid=", "phpsessid=", "jsessionid=", "asp.net_sessionid=", "connect.sid=", "estsauth=", "estsauthpersistent=", "fedauth=", "rtfa=", "session_id=", "sessiontoken=", "sid="}, is(`[a-z_.]+=([^\s;"'&,]{16,})`), mixed, false},
 		{"signature", []string{"sig="}, is(`sig=([\w%+/=.~-]{16,})`), nil, false},
@@ -156,7 +157,7 @@ func privateKey(s, _ string, lo, hi int, spans []span) []span {
 	rest := s[lo:min(len(s), lo+maxPEM)]
 	if s[lo] != '-' {
 		if m := ppkBody.FindStringSubmatchIndex(rest); m != nil {
-			spans = append(spans, span{lo + m[2], lo + m[3], "private-key"})
+			spans = append(spans, span{lo + m[2], lo + m[2] + len(strings.TrimSpace(rest[m[2]:m[3]])), "private-key"})
 		}
 		return spans
 	}
@@ -174,7 +175,7 @@ func privateKey(s, _ string, lo, hi int, spans []span) []span {
 }
 
 var (
-	codesLabel = regexp.MustCompile(`^(?i)(?:recovery|backup|scratch|bypass)[ -]codes?(?:[ \t]*\([^()\n]{0,40}\))?(?:[ \t]+(?:for|of|from|on)(?:[ \t]+[^\s:=]{1,40}){1,5}?)?["'*]{0,3}[ \t]*(?::|=|->|-|is|are|was|were|being|,)?[ \t]*(?:below:?|these:?)?`)
+	codesLabel = regexp.MustCompile(`^(?i)(?:recovery|backup|scratch|bypass)[ -]codes?(?:[ \t]*\([^()\n]{0,40}\))?(?:(?:[ \t]+(?:for|of|from|on)(?:[ \t]+[^\s:=]{1,40}){1,5}?)?["'*]{0,3}[ \t]*(?::|=|->|-|[ \t]is|[ \t]are|[ \t]was|[ \t]were)[ \t]*(?:below:?|these:?)?|[ \t])`)
 	codeNext   = regexp.MustCompile("^(?:[\\s,;|•*\\[\\]\"'`]|and\\b|[-–][ \\t]|\\d{1,2}[.)][ \\t]+|or\\b)*([A-Za-z0-9]{3,16}(?:[- ]?[A-Za-z0-9]{3,16}){0,5})")
 )
 

@@ -105,31 +105,35 @@ type span struct {
 func (r *Redactor) each(s string, out *strings.Builder, found func(secret, rule string)) {
 	start := 0
 	for _, p := range r.placeholders(s) {
-		r.segment(s[start:p.lo], out, found)
+		r.segment(s[start:p.lo], true, out, found)
 		out.WriteString(s[p.lo:p.hi])
 		start = p.hi
 	}
-	r.segment(s[start:], out, found)
+	r.segment(s[start:], false, out, found)
 }
 
 // segment redacts a text without placeholders. What lies between two secrets
 // is looked at again as a text of its own, until nothing is found in it: so
-// redacting the result finds nothing either, whatever the rules are.
-func (r *Redactor) segment(s string, out *strings.Builder, found func(secret, rule string)) {
+// redacting the result finds nothing either, whatever the rules are. A short
+// word before a placeholder (followed) is no secret: it is the "7" of "secret 7".
+func (r *Redactor) segment(s string, followed bool, out *strings.Builder, found func(secret, rule string)) {
 	spans := r.rules.find(s)
+	if n := len(spans); followed && n > 0 && spans[n-1].hi-spans[n-1].lo <= 4 && strings.TrimSpace(s[spans[n-1].hi:]) == "" {
+		spans = spans[:n-1]
+	}
 	if len(spans) == 0 {
 		out.WriteString(s)
 		return
 	}
 	start := 0
 	for _, sp := range spans {
-		r.segment(s[start:sp.lo], out, found)
+		r.segment(s[start:sp.lo], true, out, found)
 		secret := s[sp.lo:sp.hi]
 		found(secret, sp.rule)
 		out.WriteString(r.placeholder(sp.rule, secret))
 		start = sp.hi
 	}
-	r.segment(s[start:], out, found)
+	r.segment(s[start:], followed, out, found)
 }
 
 // union sorts spans and joins those that overlap under the rule of the longest.

@@ -25,6 +25,9 @@ const family = `(?i)[\w.-]{0,50}?`
 // of bytes without white space that the rule's expression needs at least.
 var solidRuns = map[string]int{"jwt": 33, "twilio-api-key": 34, "vault-service-token": 26, "flyio-access-token": 40, "aws-access-token": 20}
 
+// named are rules whose secret has a name in front, and what is between them.
+var named = map[string]string{"curl-auth-user": ":", "kubernetes-secret-yaml": ":"}
+
 // shapeRule is a rule of gitleaks.
 type shapeRule struct {
 	id       string
@@ -244,7 +247,23 @@ func (r *shapeRule) judge(s string, at int, m []int, spans []span) []span {
 	for hi > lo && (s[hi-1] == '\n' || s[hi-1] == '\r') {
 		hi--
 	}
+	if name := named[r.id]; name != "" {
+		if _, value, ok := strings.Cut(s[lo:hi], name); ok {
+			lo = hi - len(strings.TrimLeft(value, " "))
+		}
+	}
+	for _, quote := range []string{`"`, "'"} {
+		if strings.HasPrefix(s[lo:hi], quote) {
+			lo++
+		}
+		if lo < hi && strings.HasSuffix(s[lo:hi], quote) {
+			hi--
+		}
+	}
 	secret := s[lo:hi]
+	if r.id == "generic-api-key" && benign(secret) {
+		return spans // an own label decides about GUIDs and digests
+	}
 	if r.entropy > 0 && entropy(secret) <= r.entropy || strings.Contains(strings.ToLower(s[max(0, lo-16):lo]), "publickeytoken") {
 		return spans
 	}

@@ -45,6 +45,12 @@ func word(v string) bool {
 	return upper == 0 || upper == 1 && isUpper(v[0]) || upper >= len(v)-2
 }
 
+// participle tells whether a word's form is that of "rejected" and "pending".
+func participle(v string) bool {
+	v = strings.ToLower(strings.TrimRight(v, "!?"))
+	return len(v) > 4 && (strings.HasSuffix(v, "ed") || strings.HasSuffix(v, "ing"))
+}
+
 // prose tells whether the form of a word is one of verbs and adverbs.
 func prose(v string) bool {
 	v = strings.ToLower(strings.TrimRight(v, "!?"))
@@ -97,8 +103,7 @@ var identifier = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`S-1-\d+(?:-\d+)*`, // SID
 	`(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}`, `(?:[0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4}`, // MAC
 	`v?\d+(?:[.,]\d+)*[a-z]?\d*(?:/\d+)?`,                      // versions, addresses, numbers
-	`[A-Za-z][A-Za-z]*-?[A-Z0-9]*-\d+`,                         // SRV-01, DC-FS-2
-	`[A-Z]{2,}[A-Z0-9]*(?:-[A-Z0-9]+)*\d*`,                     // DC01, NYC-SQL2
+	`[A-Za-z]{1,8}-\d{1,3}`, `[A-Z]{2,}\d{0,5}`, `[A-Z0-9]+(?:-[A-Z0-9]+)+`, // srv-01, DC01, NYC-SQL-2
 	`(?i:[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|local|lan|internal|test|example|corp|exe|dll|msi|log|txt|ps1|bat|cmd|pdf|docx?|xlsx?|csv|json|xml|ya?ml|conf|cfg|ini|zip|iso|io|us|uk|de))`,
 	`(?i:win(?:dows)?\d+|office\d+|o365|m365|office365|server\d+|exchange\d+|sql\d+|outlook\d+|sha\d+|aes\d+|md\d|tls1?\.?\d|oauth\d?|ntlmv\d|ipv\d|smbv?\d|wpa\d|ikev\d|mfa|2fa|802\.1x|step\d+|part\d+|page\d+|day\d+|user\d+|test\d+|room\d+|port\d+|vlan\d+|build\d+|option\d+|attempt\d+|phase\d+|line\d+|q\d|h\d|rev\d+|ver\d+|base64|x64|x86|utf-?\d+)`,
 	`(?i:[a-z]+)(?:\(s\)|/[A-Za-z/]+)`, // password(s), user/group
