@@ -129,7 +129,7 @@ const (
 
 // Severity is how bad it is.
 type Severity struct {
-	Priority string `json:"priority"`
+	Priority models.Priority `json:"priority"`
 	// Stability is whether it gets worse while nobody acts.
 	Stability   Stability `json:"stability"`
 	StabilityBy By        `json:"stability_by,omitempty"`

@@ -6,109 +6,106 @@ import (
 	"strings"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/page"
+	"github.com/baton-handoff/baton/internal/transcript"
 	"github.com/baton-handoff/baton/models"
 )
 
 // compose writes the sections. What the next person needs before they touch
 // anything comes first, the long lists come last.
-func compose(p *page, d digest, c cuts) {
-	p.headline(headline(d, c)...)
+func compose(p *page.Page, d digest, c cuts) {
+	p.Headline(headline(d, c)...)
 
-	p.heading("What is asked")
+	p.Heading("What is asked")
 	quoteOr(p, d.EngineerNotes, c.notes, "the engineer's notes", "No notes were written.")
 
-	p.heading("The problem")
+	p.Heading("The problem")
 	quoteOr(p, d.Problem, c.problem, "the problem", "The problem was not described.")
 
-	p.heading("Where it stands")
+	p.Heading("Where it stands")
 	whereItStands(p, d, c)
 
 	if len(d.said) > 0 || d.lastUser != nil {
-		p.heading("What the customer was told, and said last")
+		p.Heading("What the customer was told, and said last")
 		conversation(p, d, c)
 	}
 	highlight(p, d, c, models.OutcomeWorked, "What worked")
 	highlight(p, d, c, models.OutcomeWorse, "What made it worse")
 
 	if len(d.attempts) > 0 {
-		p.heading("What was tried and what it did")
-		p.para(text("%s", tally(d.attempts)))
+		p.Heading("What was tried and what it did")
+		p.Para(page.Ours("%s", tally(d.attempts)))
 		attemptList(p, d, c, d.attempts, c.attempts, true)
 	}
 	if len(d.facts) > 0 {
-		p.heading("Environment, as the steps name it")
+		p.Heading("Environment, as the steps name it")
 		environment(p, d, c)
 	}
-	p.heading("The session")
-	p.para(text("%s", session(d)))
-}
-
-// text is a span of our own words.
-func text(format string, args ...any) span {
-	return span{text: fmt.Sprintf(format, args...), kind: ours}
+	p.Heading("The session")
+	p.Para(page.Ours("%s", session(d)))
 }
 
 // headline says who hands off, to whom, how urgent it is and what it is about.
-func headline(d digest, c cuts) []span {
+func headline(d digest, c cuts) []page.Span {
 	most := models.MaxTitle
 	if c.line <= 40 {
 		most = 40
 	}
-	name := func(s, otherwise string) span {
+	name := func(s, otherwise string) page.Span {
 		if s == "" {
-			return text("%s", otherwise)
+			return page.Ours("%s", otherwise)
 		}
-		return span{shorten(s, most), words}
+		return page.Words(transcript.Shorten(s, most))
 	}
 	verb, preposition, anyone := "Escalated", "to", "any senior"
 	if d.Intent == models.IntentPark {
 		verb, preposition, anyone = "Parked", "for", "anyone"
 	}
-	spans := []span{
-		text("%s by ", verb), name(d.SenderName, "an engineer"),
-		text(" %s ", preposition), name(d.TargetName, anyone),
-		text(", %s priority: ", d.Priority), name(d.SessionTitle, "untitled session"),
-		text(" ("), name(d.ClientName, "client not named"),
+	spans := []page.Span{
+		page.Ours("%s by ", verb), name(d.SenderName, "an engineer"),
+		page.Ours(" %s ", preposition), name(d.TargetName, anyone),
+		page.Ours(", %s priority: ", d.Priority), name(d.SessionTitle, "untitled session"),
+		page.Ours(" ("), name(d.ClientName, "client not named"),
 	}
 	if d.Ticket != "" {
-		spans = append(spans, text(", ticket "), name(d.Ticket, ""))
+		spans = append(spans, page.Ours(", ticket "), name(d.Ticket, ""))
 	}
-	return append(spans, text(")"))
+	return append(spans, page.Ours(")"))
 }
 
 // quoteOr quotes a person, or says that there is nothing to quote.
-func quoteOr(p *page, s string, most int, what, otherwise string) {
+func quoteOr(p *page.Page, s string, most int, what, otherwise string) {
 	if strings.TrimSpace(s) == "" {
-		p.para(text("%s", otherwise))
+		p.Para(page.Ours("%s", otherwise))
 		return
 	}
 	shown, mark := cut(s, most, what+" in Baton")
-	p.quote(shown)
-	p.mark(mark)
+	p.Quote(shown)
+	p.Mark(mark)
 }
 
 // verbatim shows what was said or seen: in columns when it has columns.
-func verbatim(p *page, r remark, most int) {
-	shown, mark := cut(r.text, most, fmt.Sprintf("step %d in Baton", r.step.Seq))
+func verbatim(p *page.Page, r transcript.Remark, most int) {
+	shown, mark := cut(r.Text, most, fmt.Sprintf("step %d in Baton", r.Step.Seq))
 	switch {
 	case strings.TrimSpace(shown) == "":
-		p.para(text("(empty)"))
+		p.Para(page.Ours("(empty)"))
 	case inColumns(shown):
-		p.output(shown)
+		p.Output(shown)
 	default:
-		p.quote(shown)
+		p.Quote(shown)
 	}
-	p.mark(mark)
+	p.Mark(mark)
 }
 
 // cut returns the first most characters of s and the line that says how much
 // is missing. A few characters more than most are not worth such a line.
 func cut(s string, most int, whole string) (shown, mark string) {
-	all := runes(s)
+	all := transcript.Runes(s)
 	if all-most <= min(most, 100) {
 		return s, ""
 	}
-	return firstRunes(s, most), fmt.Sprintf("… the last %d of %d characters left out here; see %s.", all-most, all, whole)
+	return transcript.FirstRunes(s, most), fmt.Sprintf("… the last %d of %d characters left out here; see %s.", all-most, all, whole)
 }
 
 // inColumns reports whether the spaces in a text mean something.
@@ -122,56 +119,56 @@ func inColumns(s string) bool {
 	return false
 }
 
-func whereItStands(p *page, d digest, c cuts) {
-	var last attempt
+func whereItStands(p *page.Page, d digest, c cuts) {
+	var last transcript.Attempt
 	if n := len(d.attempts); n == 0 {
-		p.para(text("Nothing was tried yet."))
+		p.Para(page.Ours("Nothing was tried yet."))
 	} else {
 		last = d.attempts[n-1]
-		p.para(append([]span{text("Last attempt: ")}, attemptLine(last, d, c, true)...)...)
+		p.Para(append([]page.Span{page.Ours("Last attempt: ")}, attemptLine(last, d, c, true)...)...)
 		if open := inconclusive(d.attempts[:n-1]); len(open) > 0 {
-			p.para(text("Inconclusive before that: %s.", list(open, c.facts)))
+			p.Para(page.Ours("Inconclusive before that: %s.", list(open, c.facts)))
 		}
 	}
 	if seen := d.lastObservation; seen != nil {
-		p.para(text("Last observation (%s):", d.where(seen.step)))
+		p.Para(page.Ours("Last observation (%s):", d.where(seen.Step)))
 		verbatim(p, *seen, c.output)
 	}
-	lastError(p, d, c, last.step.Seq)
+	lastError(p, d, c, last.Step.Seq)
 	if advice := d.lastAdvice; advice != nil {
-		p.para(text("The assistant's last advice (%s; written by an AI):", d.where(advice.step)))
+		p.Para(page.Ours("The assistant's last advice (%s; written by an AI):", d.where(advice.Step)))
 		verbatim(p, *advice, c.output)
 	}
 }
 
 // lastError shows an error as it was, unless the last observation has shown it.
-func lastError(p *page, d digest, c cuts, lastAttempt int) {
+func lastError(p *page.Page, d digest, c cuts, lastAttempt int) {
 	failed := d.lastError
-	if failed == nil || d.lastObservation != nil && d.lastObservation.step.Seq == failed.step.Seq {
+	if failed == nil || d.lastObservation != nil && d.lastObservation.Step.Seq == failed.Step.Seq {
 		return
 	}
-	if failed.step.Seq == lastAttempt {
-		p.para(text("Last error, from the last attempt:"))
+	if failed.Step.Seq == lastAttempt {
+		p.Para(page.Ours("Last error, from the last attempt:"))
 	} else {
-		label := []span{text("Last error (%s", d.where(failed.step))}
-		if failed.from != "" {
-			label = append(label, text(", from "), span{shorten(failed.from, c.line), code})
+		label := []page.Span{page.Ours("Last error (%s", d.where(failed.Step))}
+		if failed.From != "" {
+			label = append(label, page.Ours(", from "), page.Code(transcript.Shorten(failed.From, c.line)))
 		}
-		if failed.workedAfter > 0 {
-			label = append(label, text("; later step %d worked", failed.workedAfter))
+		if failed.WorkedAfter > 0 {
+			label = append(label, page.Ours("; later step %d worked", failed.WorkedAfter))
 		}
-		p.para(append(label, text("):"))...)
+		p.Para(append(label, page.Ours("):"))...)
 	}
-	shown, mark := cut(failed.text, c.output, fmt.Sprintf("step %d in Baton", failed.step.Seq))
-	p.output(shown)
-	p.mark(mark)
+	shown, mark := cut(failed.Text, c.output, fmt.Sprintf("step %d in Baton", failed.Step.Seq))
+	p.Output(shown)
+	p.Mark(mark)
 }
 
-func inconclusive(attempts []attempt) []string {
+func inconclusive(attempts []transcript.Attempt) []string {
 	var steps []string
 	for _, a := range attempts {
-		if a.outcome() == models.OutcomeInconclusive {
-			steps = append(steps, "step "+strconv.Itoa(a.step.Seq))
+		if a.Outcome() == models.OutcomeInconclusive {
+			steps = append(steps, "step "+strconv.Itoa(a.Step.Seq))
 		}
 	}
 	return steps
@@ -185,50 +182,50 @@ func list(items []string, most int) string {
 	return strings.Join(items, ", ")
 }
 
-func conversation(p *page, d digest, c cuts) {
+func conversation(p *page.Page, d digest, c cuts) {
 	first, last := middle(len(d.said), c.said)
 	for i, r := range d.said {
 		if i == first && first <= last {
-			leftOut(p, "statements", len(d.said), d.said[first].step, d.said[last].step, last-first+1)
+			leftOut(p, "statements", len(d.said), d.said[first].Step, d.said[last].Step, last-first+1)
 		}
 		if i < first || i > last {
-			p.item(text("%s: ", capital(d.where(r.step))), span{shorten(r.text, 2*c.line), words})
+			p.Item(page.Ours("%s: ", capital(d.where(r.Step))), page.Words(transcript.Shorten(r.Text, 2*c.line)))
 		}
 	}
 	if d.lastUser != nil {
-		p.para(text("The user's last message (%s):", d.where(d.lastUser.step)))
+		p.Para(page.Ours("The user's last message (%s):", d.where(d.lastUser.Step)))
 		verbatim(p, *d.lastUser, c.output)
 	}
 }
 
 // highlight lists the attempts with one outcome a second time, where they
 // cannot be missed.
-func highlight(p *page, d digest, c cuts, outcome models.Outcome, title string) {
-	var some []attempt
+func highlight(p *page.Page, d digest, c cuts, outcome models.Outcome, title string) {
+	var some []transcript.Attempt
 	for _, a := range d.attempts {
-		if a.outcome() == outcome {
+		if a.Outcome() == outcome {
 			some = append(some, a)
 		}
 	}
 	if len(some) > 0 {
-		p.heading(title)
+		p.Heading(title)
 		attemptList(p, d, c, some, c.changed, false)
 	}
 }
 
-func attemptList(p *page, d digest, c cuts, list []attempt, keep int, withOutcome bool) {
+func attemptList(p *page.Page, d digest, c cuts, list []transcript.Attempt, keep int, withOutcome bool) {
 	first, last := middle(len(list), keep)
 	for i, a := range list {
 		if i == first && first <= last {
-			leftOut(p, "attempts", len(list), list[first].step, list[last].step, last-first+1)
+			leftOut(p, "attempts", len(list), list[first].Step, list[last].Step, last-first+1)
 		}
 		if i < first || i > last {
 			line := attemptLine(a, d, c, withOutcome)
-			line[0].text = capital(line[0].text)
+			line[0].Text = capital(line[0].Text)
 			if !withOutcome {
-				line = append(line, aftermath(a.then, c)...)
+				line = append(line, aftermath(a.Then, c)...)
 			}
-			p.item(line...)
+			p.Item(line...)
 		}
 	}
 }
@@ -243,55 +240,55 @@ func middle(n, keep int) (first, last int) {
 	return (keep + 1) / 2, n - keep/2 - 1
 }
 
-func leftOut(p *page, what string, all int, first, last models.Step, n int) {
+func leftOut(p *page.Page, what string, all int, first, last models.Step, n int) {
 	steps := fmt.Sprintf("steps %d–%d", first.Seq, last.Seq)
 	if n == 1 {
 		steps = fmt.Sprintf("step %d", first.Seq)
 	}
-	p.mark(fmt.Sprintf("… %d of %d %s left out here (%s); the full transcript is in Baton.", n, all, what, steps))
+	p.Mark(fmt.Sprintf("… %d of %d %s left out here (%s); the full transcript is in Baton.", n, all, what, steps))
 }
 
 // attemptLine is one attempt: where, with what outcome, what was done, what
 // came back.
-func attemptLine(a attempt, d digest, c cuts, withOutcome bool) []span {
-	spans := []span{text("%s", d.where(a.step))}
-	if outcome := outcomeWords(a.outcome()); withOutcome && outcome != "" {
-		kind := ours
-		if a.outcome() == models.OutcomeWorked || a.outcome() == models.OutcomeWorse {
-			kind = strong
+func attemptLine(a transcript.Attempt, d digest, c cuts, withOutcome bool) []page.Span {
+	spans := []page.Span{page.Ours("%s", d.where(a.Step))}
+	if outcome := outcomeWords(a.Outcome()); withOutcome && outcome != "" {
+		shown := page.Ours("%s", outcome)
+		if a.Outcome() == models.OutcomeWorked || a.Outcome() == models.OutcomeWorse {
+			shown = page.Strong(outcome)
 		}
-		spans = append(spans, text(", "), span{outcome, kind})
+		spans = append(spans, page.Ours(", "), shown)
 	}
-	spans = append(spans, text(": "))
-	if a.step.Actor != models.ActorEngineer {
-		spans = append(spans, text("(%s) ", actorName(a.step.Actor)))
+	spans = append(spans, page.Ours(": "))
+	if a.Step.Actor != models.ActorEngineer {
+		spans = append(spans, page.Ours("(%s) ", actorName(a.Step.Actor)))
 	}
-	action := span{shorten(a.action, c.line), words}
-	if a.command {
-		action.kind = code
+	action := page.Words
+	if a.Command {
+		action = page.Code
 	}
-	spans = append(spans, action)
+	spans = append(spans, action(transcript.Shorten(a.Action, c.line)))
 	switch {
-	case a.result != "":
-		spans = append(spans, text(" → "), span{shorten(a.result, c.line), code})
-	case a.lines > 0:
-		spans = append(spans, text(" → %s of output", count(a.lines, "line")))
-	case a.command:
-		spans = append(spans, text(" → no output"))
+	case a.Result != "":
+		spans = append(spans, page.Ours(" → "), page.Code(transcript.Shorten(a.Result, c.line)))
+	case a.Lines > 0:
+		spans = append(spans, page.Ours(" → %s of output", count(a.Lines, "line")))
+	case a.Command:
+		spans = append(spans, page.Ours(" → no output"))
 	}
 	return spans
 }
 
 // aftermath is what followed an attempt.
-func aftermath(r *remark, c cuts) []span {
+func aftermath(r *transcript.Remark, c cuts) []page.Span {
 	if r == nil {
 		return nil
 	}
 	who := "observed"
-	if r.step.Actor == models.ActorUser {
+	if r.Step.Actor == models.ActorUser {
 		who = "user"
 	}
-	return []span{text(" → step %d (%s): ", r.step.Seq, who), {shorten(r.text, c.line), words}}
+	return []page.Span{page.Ours(" → step %d (%s): ", r.Step.Seq, who), page.Words(transcript.Shorten(r.Text, c.line))}
 }
 
 func outcomeWords(o models.Outcome) string {
@@ -323,10 +320,10 @@ func actorName(a models.Actor) string {
 }
 
 // tally counts the attempts by outcome.
-func tally(attempts []attempt) string {
+func tally(attempts []transcript.Attempt) string {
 	counts := map[models.Outcome]int{}
 	for _, a := range attempts {
-		counts[a.outcome()]++
+		counts[a.Outcome()]++
 	}
 	var parts []string
 	rest := len(attempts)
@@ -342,19 +339,19 @@ func tally(attempts []attempt) string {
 	return count(len(attempts), "attempt") + ": " + strings.Join(parts, ", ") + "."
 }
 
-func environment(p *page, d digest, c cuts) {
+func environment(p *page.Page, d digest, c cuts) {
 	for _, l := range d.facts {
-		spans := []span{text("%s: ", l.kind)}
-		for i, f := range l.facts[:min(len(l.facts), c.facts)] {
+		spans := []page.Span{page.Ours("%s: ", l.Kind)}
+		for i, f := range l.Facts[:min(len(l.Facts), c.facts)] {
 			if i > 0 {
-				spans = append(spans, text(", "))
+				spans = append(spans, page.Ours(", "))
 			}
-			spans = append(spans, span{shorten(f.text, c.line), code}, text(" (step %d)", f.seq))
+			spans = append(spans, page.Code(transcript.Shorten(f.Text, c.line)), page.Ours(" (step %d)", f.Seq))
 		}
-		if more := len(l.facts) - c.facts; more > 0 {
-			spans = append(spans, text(" and %d more", more))
+		if more := len(l.Facts) - c.facts; more > 0 {
+			spans = append(spans, page.Ours(" and %d more", more))
 		}
-		p.item(spans...)
+		p.Item(spans...)
 	}
 }
 

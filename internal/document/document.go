@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/baton-handoff/baton/internal/page"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -87,7 +88,7 @@ func Render(in Input) Note {
 func write(d digest, c cuts) Note {
 	var n Note
 	for _, markdown := range []bool{true, false} {
-		p := &page{markdown: markdown}
+		p := &page.Page{Markdown: markdown}
 		compose(p, d, c)
 		if markdown {
 			n.Markdown = p.String()

@@ -1,6 +1,10 @@
 package document
 
-import "sort"
+import (
+	"sort"
+
+	"github.com/baton-handoff/baton/internal/transcript"
+)
 
 // cuts says how much of each part of a note is written. What is cut away is
 // replaced by a line that says so.
@@ -30,8 +34,8 @@ func uncut(d digest) cuts {
 		said:     len(d.said),
 		facts:    factsOfKind,
 		output:   d.longestVerbatim(),
-		problem:  runes(d.Problem),
-		notes:    runes(d.EngineerNotes),
+		problem:  transcript.Runes(d.Problem),
+		notes:    transcript.Runes(d.EngineerNotes),
 	}
 }
 

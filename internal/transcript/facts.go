@@ -1,4 +1,4 @@
-package document
+package transcript
 
 import (
 	"net/netip"
@@ -8,16 +8,16 @@ import (
 	"github.com/baton-handoff/baton/models"
 )
 
-// fact is something that the steps mention about the customer's systems.
-type fact struct {
-	text string
-	seq  int // the first step that mentions it
+// Fact is something that the steps mention about the customer's systems.
+type Fact struct {
+	Text string
+	Seq  int // the first step that mentions it
 }
 
-// factList is the facts of one kind, each once, in the order of their steps.
-type factList struct {
-	kind  string
-	facts []fact
+// FactList is the facts of one kind, each once, in the order of their steps.
+type FactList struct {
+	Kind  string
+	Facts []Fact
 }
 
 // pattern recognises facts of one kind. The fact is the last group that took
@@ -95,11 +95,11 @@ var patterns = []pattern{
 	},
 }
 
-// facts finds what the steps say about the customer's systems.
-func facts(steps []models.Step) []factList {
-	var lists []factList
+// Facts finds what the steps say about the customer's systems.
+func Facts(steps []models.Step) []FactList {
+	var lists []FactList
 	for _, p := range patterns {
-		list := factList{kind: p.kind}
+		list := FactList{Kind: p.kind}
 		for _, step := range steps {
 			if step.Actor == models.ActorAssistant {
 				continue // it speaks of what could be
@@ -108,28 +108,28 @@ func facts(steps []models.Step) []factList {
 				list.add(p, re, step)
 			}
 		}
-		if len(list.facts) > 0 {
+		if len(list.Facts) > 0 {
 			lists = append(lists, list)
 		}
 	}
 	return lists
 }
 
-func (l *factList) add(p pattern, re *regexp.Regexp, step models.Step) {
+func (l *FactList) add(p pattern, re *regexp.Regexp, step models.Step) {
 	for _, m := range re.FindAllStringSubmatchIndex(step.Text, -1) {
 		text := lastGroup(step.Text, m)
 		if p.accept != nil && !p.accept(step.Text, m) {
 			continue
 		}
 		if !l.has(text, p.same) {
-			l.facts = append(l.facts, fact{text, step.Seq})
+			l.Facts = append(l.Facts, Fact{text, step.Seq})
 		}
 	}
 }
 
-func (l *factList) has(text string, same func(a, b string) bool) bool {
-	for _, f := range l.facts {
-		if f.text == text || same != nil && same(f.text, text) {
+func (l *FactList) has(text string, same func(a, b string) bool) bool {
+	for _, f := range l.Facts {
+		if f.Text == text || same != nil && same(f.Text, text) {
 			return true
 		}
 	}

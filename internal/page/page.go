@@ -1,100 +1,122 @@
-package document
+// Package page writes one text in two forms: Markdown, in which the words of
+// others can make no heading, link, image or HTML and cannot leave the block
+// they were put into; and plain text, for what shows Markdown as it stands.
+package page
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// page collects the blocks of a note in one of its two forms. Blocks are
+// Page collects the blocks of a note in one of its two forms. Blocks are
 // separated by blank lines in Markdown, also the items of a list, because
 // ConnectWise is known to show a single newline as a space.
-type page struct {
-	markdown bool
+type Page struct {
+	// Markdown is which of the forms it has.
+	Markdown bool
 	b        strings.Builder
 	inList   bool
 }
 
-func (p *page) String() string { return p.b.String() }
+// String is the text so far.
+func (p *Page) String() string { return p.b.String() }
 
-// span is a piece of a line.
-type span struct {
-	text string
-	kind spanKind
+// Span is a piece of a line: its text, and whose it is.
+type Span struct {
+	Text string
+	kind kind
 }
 
-type spanKind int
+type kind int
 
 const (
-	ours   spanKind = iota // written by this package
-	strong                 // the same, and to be seen at a glance
-	words                  // somebody's words, on one line
-	code                   // a command or its result, on one line
+	ours   kind = iota // written by us
+	strong             // the same, and to be seen at a glance
+	words              // somebody's words, on one line
+	code               // a command or its result, on one line
 )
 
-func (p *page) heading(title string) {
-	if p.markdown {
+// Ours is a span of the writer's own words, as they stand.
+func Ours(format string, args ...any) Span { return Span{fmt.Sprintf(format, args...), ours} }
+
+// Strong is a span of the writer's own words that has to be seen at a glance.
+func Strong(text string) Span { return Span{text, strong} }
+
+// Words is a span of somebody's words. They have no newlines.
+func Words(text string) Span { return Span{text, words} }
+
+// Code is a span of a command or its result, shown literally. It has no
+// newlines.
+func Code(text string) Span { return Span{text, code} }
+
+// Heading starts a section.
+func (p *Page) Heading(title string) {
+	if p.Markdown {
 		p.block("### " + title)
 	} else {
 		p.block(strings.ToUpper(title))
 	}
 }
 
-// headline is the first line of the note.
-func (p *page) headline(spans ...span) {
-	if p.markdown {
+// Headline is the first line of the note.
+func (p *Page) Headline(spans ...Span) {
+	if p.Markdown {
 		p.block("**" + p.line(spans) + "**")
 	} else {
 		p.block(p.line(spans))
 	}
 }
 
-func (p *page) para(spans ...span) { p.block(p.line(spans)) }
+// Para is a paragraph of one line.
+func (p *Page) Para(spans ...Span) { p.block(p.line(spans)) }
 
-// mark says that something was left out at this place; "" says nothing.
-func (p *page) mark(text string) {
+// Mark says that something was left out at this place; "" says nothing.
+func (p *Page) Mark(text string) {
 	if text != "" {
 		p.block(text)
 	}
 }
 
-func (p *page) item(spans ...span) {
+// Item is an item of a list. Items that follow each other are one list.
+func (p *Page) Item(spans ...Span) {
 	separator := "\n\n"
-	if !p.markdown && p.inList {
+	if !p.Markdown && p.inList {
 		separator = "\n"
 	}
 	p.add(separator, "- "+p.line(spans))
 	p.inList = true
 }
 
-// quote sets a text of many lines apart as somebody's own words. In Markdown
+// Quote sets a text of many lines apart as somebody's own words. In Markdown
 // each line is a paragraph: the only form in which no line can change what its
 // neighbours mean.
-func (p *page) quote(text string) {
+func (p *Page) Quote(text string) {
 	var lines []string
 	for line := range strings.SplitSeq(strings.Trim(text, "\n"), "\n") {
 		line = strings.TrimRightFunc(line, unicode.IsSpace)
 		switch {
-		case !p.markdown && line == "":
+		case !p.Markdown && line == "":
 			lines = append(lines, "")
-		case !p.markdown:
+		case !p.Markdown:
 			lines = append(lines, "  "+line)
 		case line != "":
 			lines = append(lines, "> "+escape(line))
 		}
 	}
-	if p.markdown {
+	if p.Markdown {
 		p.block(strings.Join(lines, "\n>\n"))
 	} else {
 		p.block(strings.Join(lines, "\n"))
 	}
 }
 
-// output sets a text apart exactly as it is, with its columns.
-func (p *page) output(text string) {
+// Output sets a text apart exactly as it is, with its columns.
+func (p *Page) Output(text string) {
 	text = strings.Trim(text, "\n")
-	if p.markdown {
+	if p.Markdown {
 		fence := strings.Repeat("`", max(3, longestRun(text, '`')+1))
 		p.block(fence + "\n" + text + "\n" + fence)
 		return
@@ -102,30 +124,30 @@ func (p *page) output(text string) {
 	p.block("    " + strings.ReplaceAll(text, "\n", "\n    "))
 }
 
-func (p *page) block(text string) {
+func (p *Page) block(text string) {
 	p.add("\n\n", text)
 	p.inList = false
 }
 
-func (p *page) add(separator, text string) {
+func (p *Page) add(separator, text string) {
 	if p.b.Len() > 0 {
 		p.b.WriteString(separator)
 	}
 	p.b.WriteString(text)
 }
 
-func (p *page) line(spans []span) string {
+func (p *Page) line(spans []Span) string {
 	var b strings.Builder
 	for _, s := range spans {
 		switch {
-		case !p.markdown || s.kind == ours:
-			b.WriteString(s.text)
+		case !p.Markdown || s.kind == ours:
+			b.WriteString(s.Text)
 		case s.kind == strong:
-			b.WriteString("**" + s.text + "**")
+			b.WriteString("**" + s.Text + "**")
 		case s.kind == words:
-			b.WriteString(escape(s.text))
+			b.WriteString(escape(s.Text))
 		case s.kind == code:
-			b.WriteString(codeSpan(s.text))
+			b.WriteString(codeSpan(s.Text))
 		}
 	}
 	return b.String()
