@@ -125,7 +125,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 
 	if o.Worker {
-		a.newWorker()
+		if err := a.newWorker(); err != nil {
+			return nil, err
+		}
 	}
 	if o.API {
 		if err := a.newAPI(); err != nil {
@@ -177,8 +179,12 @@ func (l later) TicketChanged(ctx context.Context, account uuid.UUID, ticketID st
 	return l.a.Watcher.TicketChanged(ctx, account, ticketID)
 }
 
-func (a *App) newWorker() {
+func (a *App) newWorker() error {
 	cfg := a.o.Config
+	redaction, err := newRedaction(a.Store)
+	if err != nil {
+		return err
+	}
 	var accounts activities.PSA = a.Connections
 	if a.o.PSA != nil {
 		accounts = a.o.PSA
@@ -193,12 +199,13 @@ func (a *App) newWorker() {
 			Records: a.Store, Asks: a.Engine, Model: a.model, Monthly: cfg.LLMMonthly, AtOnce: (cfg.LLMCalls + 1) / 2,
 			Price: llm.Price{Input: cfg.LLMPriceInput, Output: cfg.LLMPriceOutput},
 		},
-		Redaction: redaction{a.Store},
+		Redaction: redaction,
 		Log:       a.log,
 	})
 	a.worker = worker.New(a.temporal, acts, worker.Options{
 		WorkflowTasks: cfg.WorkerWorkflowTasks, Activities: cfg.WorkerActivities, ModelCalls: cfg.LLMCalls, OnFatal: a.fail,
 	})
+	return nil
 }
 
 func (a *App) newAPI() error {
