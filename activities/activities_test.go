@@ -67,6 +67,13 @@ func environment(t *testing.T, r *records, m activities.Maintenance) *testsuite.
 
 var acts *activities.Activities
 
+// nothing takes nothing out.
+type nothing struct{}
+
+func (nothing) Texts(_ context.Context, texts []string) ([]string, map[string]int, error) {
+	return texts, nil, nil
+}
+
 func TestDocumentRecordsItsOutcome(t *testing.T) {
 	t.Parallel()
 	in := activities.EffectInput{AccountID: uuid.New(), SessionID: uuid.New(), HandoffID: uuid.New()}
@@ -141,6 +148,10 @@ func (h *housekeeping) AbandonedStarts(context.Context, time.Duration, int) ([]m
 func (h *housekeeping) DiscardAbandonedStart(_ context.Context, row models.Handoff) error {
 	h.discarded = append(h.discarded, row.ID)
 	return nil
+}
+
+func (h *housekeeping) StaleBriefings(context.Context, time.Duration, int) ([]models.Handoff, error) {
+	return nil, nil
 }
 
 func (h *housekeeping) PruneFeed(context.Context, time.Duration) (int64, error) {

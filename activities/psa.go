@@ -263,11 +263,14 @@ func (p *push) call(ctx context.Context) (r psa.Result, found bool, err error) {
 	if err != nil || !found {
 		return r, found, err
 	}
+	if err := p.redact(ctx); err != nil {
+		return r, true, err
+	}
 	step := psa.Step{Ticket: deref(p.handoff.PSATicket), Mark: markOf(p.in)}
 	var owner psa.Person
 	if p.in.Verb == models.VerbCreate {
 		step.Title, step.Markdown, step.Plain = "Handed off by "+nameOr(p.handoff.HandedOffByName, "an engineer"),
-			redact(p.handoff.Documentation.Markdown), redact(p.handoff.Documentation.Plain)
+			p.handoff.Documentation.Markdown, p.handoff.Documentation.Plain
 	} else {
 		step.Title, step.Markdown, step.Plain = ticketNote(p.handoff, p.entry)
 	}
@@ -292,6 +295,22 @@ func (p *push) call(ctx context.Context) (r psa.Result, found bool, err error) {
 	}
 	err = psa.GaveUp(err, p.step.Attempts+1)
 	return r, true, err
+}
+
+// redact takes credentials out of all that the ticket may be told. The
+// documentation has none, unless an older version wrote it.
+func (p *push) redact(ctx context.Context) error {
+	var texts []*string
+	if d := p.handoff.Documentation; d != nil {
+		texts = append(texts, &d.Markdown, &d.Plain)
+	}
+	for _, text := range []*string{p.entry.Note, p.entry.ActorName, p.entry.HolderName, p.entry.TargetUserName, p.handoff.HandedOffByName} {
+		if text != nil {
+			texts = append(texts, text)
+		}
+	}
+	_, err := p.tell(ctx, BriefingInput{AccountID: p.in.AccountID, SessionID: p.in.SessionID, HandoffID: p.in.HandoffID}, texts...)
+	return err
 }
 
 // over records how the attempt ended.

@@ -76,6 +76,12 @@ func (s *story) Handoff(context.Context, uuid.UUID, uuid.UUID) (models.HandoffVi
 	return s.view, nil
 }
 
+func (s *story) Session(context.Context, uuid.UUID) (models.Session, error) {
+	return models.Session{PSATicket: s.view.PSATicket}, nil
+}
+
+func (s *story) Steps(context.Context, uuid.UUID) ([]models.Step, error) { return nil, nil }
+
 func (s *story) Timeline(context.Context, uuid.UUID, uuid.UUID) ([]models.TimelineView, error) {
 	return s.timeline, nil
 }

@@ -23,9 +23,9 @@ type story struct {
 	counts  map[string]int
 }
 
-// tell reads a handoff and its session, and takes credentials out before
-// anything is made of them.
-func (a *Activities) tell(ctx context.Context, in BriefingInput) (s story, err error) {
+// tell reads a handoff and its session, and takes credentials out of them, and
+// of more texts about them, before anything is made of them.
+func (a *Activities) tell(ctx context.Context, in BriefingInput, more ...*string) (s story, err error) {
 	if s.handoff, err = a.records.Handoff(ctx, in.SessionID, in.HandoffID); err != nil {
 		return s, err
 	}
@@ -37,9 +37,9 @@ func (a *Activities) tell(ctx context.Context, in BriefingInput) (s story, err e
 	}
 	s.steps = slices.Clone(s.steps)
 	ticket := deref(s.session.PSATicket)
-	places := []*string{
+	places := append([]*string{
 		&s.handoff.EngineerNotes, &s.session.Title, &s.session.ClientName, &s.session.Problem, &ticket,
-	}
+	}, more...)
 	for i := range s.steps {
 		places = append(places, &s.steps[i].Text)
 	}

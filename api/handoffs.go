@@ -59,6 +59,9 @@ func (h handlers) ResolveHandoff(ctx context.Context, r gen.ResolveHandoffReques
 		Verb: models.VerbResolve, SessionID: r.ID, HandoffID: r.Hid, Key: deref(r.Params.IdempotencyKey),
 		Note: deref(deref(r.Body).Resolution),
 	})
+	if cause := deref(r.Body).Cause; err == nil && cause != nil {
+		h.gradeCause(ctx, r.ID, r.Hid, *cause)
+	}
 	return gen.ResolveHandoff200JSONResponse(handoff), err
 }
 

@@ -28,6 +28,11 @@ type Handoffs interface {
 	// RetryPSA has the ticket told again of what failed. It does not wait for
 	// the outcome. Without a failure it fails with [models.CodeConflict].
 	RetryPSA(ctx context.Context, by models.Principal, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
+	// RenewBriefing has an open handoff briefed again. It does not wait for the
+	// outcome.
+	RenewBriefing(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
+	// StepsAdded is told of a session that has more steps than before.
+	StepsAdded(ctx context.Context, s models.Session)
 }
 
 // Records reads what is stored, and writes what no workflow guards. The
@@ -42,6 +47,19 @@ type Records interface {
 	SessionHandoffs(ctx context.Context, sessionID uuid.UUID, p models.Page) (rows []models.HandoffView, next string, err error)
 	Queue(ctx context.Context, f models.QueueFilter, p models.Page) (rows []models.HandoffView, next string, err error)
 	Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
+	BriefingRecords
+}
+
+// BriefingRecords is what is stored of briefings.
+type BriefingRecords interface {
+	// Briefing returns a version, or with 0 the newest.
+	Briefing(ctx context.Context, sessionID, handoffID uuid.UUID, version int) (models.BriefingView, error)
+	SaveBriefingGrade(ctx context.Context, g models.BriefingGrade) error
+	BriefingReports(ctx context.Context, since time.Time) ([]models.BriefingReport, error)
+	BriefingSettings(ctx context.Context) (settings models.BriefingSettings, found bool, err error)
+	SaveBriefingSettings(ctx context.Context, settings models.BriefingSettings) error
+	// SpentOnModels is in millionths of a US dollar, for the month so far.
+	SpentOnModels(ctx context.Context) (int64, error)
 }
 
 // Connections are the accounts' connections to their PSAs. The account comes

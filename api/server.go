@@ -39,6 +39,12 @@ type Options struct {
 	TemporalUIURL string
 	Namespace     string
 
+	// Model is the id of the language model that briefs; empty without one.
+	// ModelBudget is what it may cost an account a month if the account does not
+	// say otherwise, in millionths of a US dollar.
+	Model       string
+	ModelBudget int64
+
 	// MaxBody bounds a request's body, in bytes; 256 KiB by default.
 	MaxBody int64
 	// RequestTimeout bounds everything but the stream; 10 s by default.

@@ -36,6 +36,7 @@ func (h handlers) AppendSteps(ctx context.Context, r gen.AppendStepsRequestObjec
 	if err != nil {
 		return nil, err
 	}
+	h.o.Handoffs.StepsAdded(ctx, row)
 	return gen.AppendSteps200JSONResponse(session(row)), nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/briefing"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
@@ -36,6 +37,48 @@ func (e Actor) Valid() bool {
 	case ActorSystem:
 		return true
 	case ActorUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BriefingCause.
+const (
+	BriefingCauseOneStepShort BriefingCause = "one_step_short"
+	BriefingCauseRight        BriefingCause = "right"
+	BriefingCauseRightArea    BriefingCause = "right_area"
+	BriefingCauseWrong        BriefingCause = "wrong"
+)
+
+// Valid indicates whether the value is a known member of the BriefingCause enum.
+func (e BriefingCause) Valid() bool {
+	switch e {
+	case BriefingCauseOneStepShort:
+		return true
+	case BriefingCauseRight:
+		return true
+	case BriefingCauseRightArea:
+		return true
+	case BriefingCauseWrong:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BriefingSource.
+const (
+	BriefingSourceModel BriefingSource = "model"
+	BriefingSourceRules BriefingSource = "rules"
+)
+
+// Valid indicates whether the value is a known member of the BriefingSource enum.
+func (e BriefingSource) Valid() bool {
+	switch e {
+	case BriefingSourceModel:
+		return true
+	case BriefingSourceRules:
 		return true
 	default:
 		return false
@@ -559,20 +602,203 @@ type AlreadyClaimed struct {
 	Error string `json:"error"`
 }
 
-// Briefing The assessment made for whoever claims the handoff.
+// Briefing How the briefing made for whoever claims the handoff stands. It has an address of its own.
 type Briefing struct {
 	Attempts int `json:"attempts"`
 
 	// NextAttemptAt While retrying, when it is tried next.
 	NextAttemptAt *time.Time `json:"next_attempt_at"`
 
-	// Reason Why it is retrying, failed or skipped.
-	Reason *string `json:"reason"`
+	// Reason Why it is retrying, failed or skipped; or why rules wrote it.
+	Reason *string         `json:"reason"`
+	Source *BriefingSource `json:"source"`
+
+	// Stale Whether steps were added since.
+	Stale bool `json:"stale"`
 
 	// State `retrying` is temporary trouble that is tried again by itself; `failed` is trouble that somebody has to cure;
 	// `skipped` was not to be done.
 	State EffectState `json:"state"`
+
+	// Version The newest version, or null while there is none.
+	Version *int `json:"version"`
 }
+
+// BriefingAsk Ask is what the sender wants of whoever claims.
+type BriefingAsk = briefing.Ask
+
+// BriefingAttempt Attempt is something that was done, and what it did.
+type BriefingAttempt = briefing.Attempt
+
+// BriefingCause How near the likely cause in the briefing was to the real one. Reports count them as 100, 65, 35 and 0.
+type BriefingCause string
+
+// BriefingCommunication Communication is what the customer was told and said.
+type BriefingCommunication = briefing.Communication
+
+// BriefingCompleteness Completeness says how much of what a handoff should tell is there. It nudges the sender and blocks nobody.
+type BriefingCompleteness = briefing.Completeness
+
+// BriefingContent What the claimer reads. Text of sessions and models in it is untrusted: escape it.
+type BriefingContent = briefing.Briefing
+
+// BriefingCut Cut is what a model was not shown to keep within the budget. Its zero value says that it was shown everything.
+type BriefingCut = briefing.Cut
+
+// BriefingDocument A briefing, and how its making stands.
+type BriefingDocument struct {
+	Attempts int `json:"attempts"`
+
+	// Content What the claimer reads. Text of sessions and models in it is untrusted: escape it.
+	Content       BriefingContent    `json:"content"`
+	CreatedAt     time.Time          `json:"created_at"`
+	Grades        []BriefingGrade    `json:"grades"`
+	HandoffID     openapi_types.UUID `json:"handoff_id"`
+	Model         *string            `json:"model"`
+	NextAttemptAt *time.Time         `json:"next_attempt_at"`
+	PromptVersion *string            `json:"prompt_version"`
+
+	// Reason Why it is retrying, failed or skipped; or why rules wrote it.
+	Reason *string `json:"reason"`
+
+	// SessionSteps How many steps the session has.
+	SessionSteps int `json:"session_steps"`
+
+	// Source Who wrote a briefing, rules alone or a language model as well.
+	Source BriefingSource `json:"source"`
+
+	// Stale Whether steps were added since.
+	Stale bool `json:"stale"`
+
+	// State `retrying` is temporary trouble that is tried again by itself; `failed` is trouble that somebody has to cure;
+	// `skipped` was not to be done.
+	State EffectState `json:"state"`
+
+	// StepCount How many steps it was written from.
+	StepCount int `json:"step_count"`
+	Version   int `json:"version"`
+}
+
+// BriefingEvent Event is one step of the timeline.
+type BriefingEvent = briefing.Event
+
+// BriefingFact Fact is something that the steps name about the customer's systems.
+type BriefingFact = briefing.Fact
+
+// BriefingFindings Findings counts what the check took out of an answer or marked in it.
+type BriefingFindings = briefing.Findings
+
+// BriefingGrade defines model for BriefingGrade.
+type BriefingGrade struct {
+	Cause    *BriefingCause     `json:"cause"`
+	GradedAt time.Time          `json:"graded_at"`
+	Useful   *bool              `json:"useful"`
+	UserID   openapi_types.UUID `json:"user_id"`
+	Version  int                `json:"version"`
+
+	// Wrong What was wrong.
+	Wrong *string `json:"wrong"`
+}
+
+// BriefingHeadline Headline is what the handoff is about.
+type BriefingHeadline = briefing.Headline
+
+// BriefingHypothesis Hypothesis is a cause that it could be.
+type BriefingHypothesis = briefing.Hypothesis
+
+// BriefingMissing Missing is a part of a good handoff that was not found in it.
+type BriefingMissing = briefing.Missing
+
+// BriefingNextStep NextStep is something to do.
+type BriefingNextStep = briefing.NextStep
+
+// BriefingOpen Open is a question that nobody has answered in the session.
+type BriefingOpen = briefing.Open
+
+// BriefingProblem Problem is what is wrong.
+type BriefingProblem = briefing.Problem
+
+// BriefingPromise Promise is something that the customer was told.
+type BriefingPromise = briefing.Promise
+
+// BriefingProvenance Provenance says where a briefing comes from. The rules and the check fill what follows from their input; the rest is the caller's.
+type BriefingProvenance = briefing.Provenance
+
+// BriefingQuote Quote is text that stands in its step word for word, but for the spaces around it.
+type BriefingQuote = briefing.Quote
+
+// BriefingReport defines model for BriefingReport.
+type BriefingReport struct {
+	// Briefings Handoffs whose newest briefing is of this kind.
+	Briefings int `json:"briefings"`
+	Calls     int `json:"calls"`
+
+	// CauseScore Their mean, from 0 to 100.
+	CauseScore *float64 `json:"cause_score"`
+
+	// Causes Grades of the likely cause.
+	Causes  int     `json:"causes"`
+	CostUSD float64 `json:"cost_usd"`
+
+	// Failed Calls without an answer.
+	Failed int `json:"failed"`
+
+	// Graded Grades of whether it was useful.
+	Graded      int   `json:"graded"`
+	InputTokens int64 `json:"input_tokens"`
+
+	// LatencyMS The median of answered calls, in milliseconds.
+	LatencyMS     *float64 `json:"latency_ms"`
+	Model         *string  `json:"model"`
+	OutputTokens  int64    `json:"output_tokens"`
+	PromptVersion *string  `json:"prompt_version"`
+
+	// Source Who wrote a briefing, rules alone or a language model as well.
+	Source BriefingSource `json:"source"`
+
+	// Unusable Answers that broke the rules.
+	Unusable int `json:"unusable"`
+
+	// Useful Of these, how many say yes.
+	Useful int `json:"useful"`
+}
+
+// BriefingReports defines model for BriefingReports.
+type BriefingReports struct {
+	Items []BriefingReport `json:"items"`
+	Since time.Time        `json:"since"`
+}
+
+// BriefingRisk Risk is something to be careful with.
+type BriefingRisk = briefing.Risk
+
+// BriefingRuledOut RuledOut is a cause that it is not.
+type BriefingRuledOut = briefing.RuledOut
+
+// BriefingSettings defines model for BriefingSettings.
+type BriefingSettings struct {
+	// DefaultBudgetUSD The installation's bound.
+	DefaultBudgetUSD float64 `json:"default_budget_usd"`
+
+	// Model The model that the installation has, or null for none.
+	Model *string `json:"model"`
+
+	// MonthlyBudgetUSD The account's own bound; null is the installation's.
+	MonthlyBudgetUSD *float64 `json:"monthly_budget_usd"`
+
+	// SpentUSD What was spent this month (UTC), calls under way included.
+	SpentUSD float64 `json:"spent_usd"`
+	UseModel bool    `json:"use_model"`
+}
+
+// BriefingSeverity Severity is how bad it is.
+type BriefingSeverity = briefing.Severity
+
+// BriefingSource Who wrote a briefing, rules alone or a language model as well.
+type BriefingSource string
+
+// BriefingStatement Statement is one sentence, or a few, and what they rest on.
+type BriefingStatement = briefing.Statement
 
 // Cancel Why the handoff is taken back.
 type Cancel struct {
@@ -704,11 +930,11 @@ type FieldProblem struct {
 
 // Handoff One act of passing a session on.
 //
-// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","briefing":{"attempts":0,"next_attempt_at":null,"reason":"no briefing is configured","state":"skipped"},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1}
+// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1}
 type Handoff struct {
 	AccountID openapi_types.UUID `json:"account_id"`
 
-	// Briefing The assessment made for whoever claims the handoff.
+	// Briefing How the briefing made for whoever claims the handoff stands. It has an address of its own.
 	Briefing  Briefing   `json:"briefing"`
 	ClaimedAt *time.Time `json:"claimed_at"`
 
@@ -815,6 +1041,28 @@ type Me struct {
 	Role   Role                `json:"role"`
 	TeamID *openapi_types.UUID `json:"team_id"`
 	UserID openapi_types.UUID  `json:"user_id"`
+}
+
+// NewBriefingGrade A grade; what is left out stays as it was.
+type NewBriefingGrade struct {
+	// Cause How near the likely cause in the briefing was to the real one. Reports count them as 100, 65, 35 and 0.
+	Cause  *BriefingCause `json:"cause,omitempty"`
+	Useful *bool          `json:"useful,omitempty"`
+
+	// Version The version that is graded; without it the newest.
+	Version *int `json:"version,omitempty"`
+
+	// Wrong What was wrong.
+	Wrong *string `json:"wrong,omitempty"`
+}
+
+// NewBriefingSettings defines model for NewBriefingSettings.
+type NewBriefingSettings struct {
+	// MonthlyBudgetUSD What models may cost in a calendar month (UTC); null is the installation's bound.
+	MonthlyBudgetUSD *float64 `json:"monthly_budget_usd,omitempty"`
+
+	// UseModel Whether a language model may read the account's sessions, without credentials, to brief better.
+	UseModel bool `json:"use_model"`
 }
 
 // NewHandoff What hands a session off.
@@ -1250,6 +1498,9 @@ type Release struct {
 
 // Resolve What solved it.
 type Resolve struct {
+	// Cause How near the likely cause in the newest briefing was to the real one.
+	Cause *BriefingCause `json:"cause,omitempty"`
+
 	// Resolution What solved the problem.
 	Resolution *string `json:"resolution,omitempty"`
 }
@@ -1505,6 +1756,12 @@ type ListSessionHandoffsParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// GetBriefingParams defines parameters for GetBriefing.
+type GetBriefingParams struct {
+	// Version An older version instead of the newest one.
+	Version *int `form:"version,omitempty" json:"version,omitempty"`
+}
+
 // CancelHandoffParams defines parameters for CancelHandoff.
 type CancelHandoffParams struct {
 	// IdempotencyKey Makes it safe to repeat the request: 1 to 255 visible ASCII characters that you choose anew for each request
@@ -1540,11 +1797,20 @@ type ResolveHandoffParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ReportBriefingsParams defines parameters for ReportBriefings.
+type ReportBriefingsParams struct {
+	// Since Briefings from then on; without it, of the last 30 days.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+}
+
 // CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
 type CreateSessionJSONRequestBody = NewSession
 
 // CreateHandoffJSONRequestBody defines body for CreateHandoff for application/json ContentType.
 type CreateHandoffJSONRequestBody = NewHandoff
+
+// GradeBriefingJSONRequestBody defines body for GradeBriefing for application/json ContentType.
+type GradeBriefingJSONRequestBody = NewBriefingGrade
 
 // CancelHandoffJSONRequestBody defines body for CancelHandoff for application/json ContentType.
 type CancelHandoffJSONRequestBody = Cancel
@@ -1563,6 +1829,9 @@ type ResolveHandoffJSONRequestBody = Resolve
 
 // AppendStepsJSONRequestBody defines body for AppendSteps for application/json ContentType.
 type AppendStepsJSONRequestBody = NewSteps
+
+// SetBriefingSettingsJSONRequestBody defines body for SetBriefingSettings for application/json ContentType.
+type SetBriefingSettingsJSONRequestBody = NewBriefingSettings
 
 // SetPSAConnectionJSONRequestBody defines body for SetPSAConnection for application/json ContentType.
 type SetPSAConnectionJSONRequestBody = NewPSAConnection
@@ -1790,6 +2059,45 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/ai-sessions/{id}/handoffs/{hid} (the `GetHandoff` operationId).
 	GetHandoff(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetBriefing Read the briefing
+	//
+	// What whoever claims the handoff reads first: what is asked, what is wrong, what was tried and what it did, what
+	// is ruled out, what to do next, what the customer was promised. It is there within a second of the handoff,
+	// written by rules; a language model makes it better where one is configured. `state` tells how that stands, and
+	// `handoff_assessment_ready` on the stream when there is a new one.
+	//
+	// Each statement says who made it (`by`), and cites the steps that say so (`refs`). `unsupported` ones are opinions.
+	// Credentials are replaced by placeholders.
+	//
+	// Corresponds with GET /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing (the `GetBriefing` operationId).
+	GetBriefing(ctx context.Context, id SessionID, hid HandoffID, params *GetBriefingParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GradeBriefingWithBody Grade the briefing
+	//
+	// Says how useful a briefing was, by whoever holds the handoff or resolved it. What is left out stays as it was.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/grade (the `GradeBriefing` operationId).
+	GradeBriefingWithBody(ctx context.Context, id SessionID, hid HandoffID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GradeBriefing Grade the briefing
+	//
+	// Says how useful a briefing was, by whoever holds the handoff or resolved it. What is left out stays as it was.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/grade (the `GradeBriefing` operationId).
+	GradeBriefing(ctx context.Context, id SessionID, hid HandoffID, body GradeBriefingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RenewBriefing Brief again
+	//
+	// Writes the briefing of an open handoff anew. That also happens by itself once steps were added and no more
+	// come. The answer does not wait for the outcome: it shows in `briefing`, and on the stream.
+	//
+	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/renew (the `RenewBriefing` operationId).
+	RenewBriefing(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CancelHandoffWithBody Take a handoff out of the queue
 	//
 	// Takes back a handoff that nobody has claimed yet; the session is its sender's again. The sender may do this, and
@@ -1939,6 +2247,27 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/ai-sessions/{id}/steps (the `AppendSteps` operationId).
 	AppendSteps(ctx context.Context, id SessionID, body AppendStepsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetBriefingSettings Read the settings for briefings
+	//
+	// Whether a language model works on the account's briefings, and what that may cost and did cost this month (UTC).
+	//
+	// Corresponds with GET /api/v1/briefings/settings (the `GetBriefingSettings` operationId).
+	GetBriefingSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetBriefingSettingsWithBody Change the settings for briefings
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
+	SetBriefingSettingsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetBriefingSettings Change the settings for briefings
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
+	SetBriefingSettings(ctx context.Context, body SetBriefingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetMe Who am I
 	//
 	// The user that the token stands for.
@@ -2017,6 +2346,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/psa/kinds (the `ListPSAKinds` operationId).
 	ListPSAKinds(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportBriefings Sum up briefings by model and prompt
+	//
+	// How useful the briefings of a time were, and what they cost, for each model and version of the prompt, and for
+	// the rules. A handoff counts with its newest briefing.
+	//
+	// Corresponds with GET /api/v1/reports/briefings (the `ReportBriefings` operationId).
+	ReportBriefings(ctx context.Context, params *ReportBriefingsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetHealth Is the process alive
 	//
@@ -2212,6 +2549,85 @@ func (c *Client) ListSessionHandoffs(ctx context.Context, id SessionID, params *
 // Corresponds with GET /api/v1/ai-sessions/{id}/handoffs/{hid} (the `GetHandoff` operationId).
 func (c *Client) GetHandoff(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetHandoffRequest(c.Server, id, hid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBriefing Read the briefing
+//
+// What whoever claims the handoff reads first: what is asked, what is wrong, what was tried and what it did, what
+// is ruled out, what to do next, what the customer was promised. It is there within a second of the handoff,
+// written by rules; a language model makes it better where one is configured. `state` tells how that stands, and
+// `handoff_assessment_ready` on the stream when there is a new one.
+//
+// Each statement says who made it (`by`), and cites the steps that say so (`refs`). `unsupported` ones are opinions.
+// Credentials are replaced by placeholders.
+//
+// Corresponds with GET /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing (the `GetBriefing` operationId).
+func (c *Client) GetBriefing(ctx context.Context, id SessionID, hid HandoffID, params *GetBriefingParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBriefingRequest(c.Server, id, hid, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GradeBriefingWithBody Grade the briefing
+//
+// Says how useful a briefing was, by whoever holds the handoff or resolved it. What is left out stays as it was.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/grade (the `GradeBriefing` operationId).
+func (c *Client) GradeBriefingWithBody(ctx context.Context, id SessionID, hid HandoffID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGradeBriefingRequestWithBody(c.Server, id, hid, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GradeBriefing Grade the briefing
+//
+// Says how useful a briefing was, by whoever holds the handoff or resolved it. What is left out stays as it was.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/grade (the `GradeBriefing` operationId).
+func (c *Client) GradeBriefing(ctx context.Context, id SessionID, hid HandoffID, body GradeBriefingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGradeBriefingRequest(c.Server, id, hid, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RenewBriefing Brief again
+//
+// Writes the briefing of an open handoff anew. That also happens by itself once steps were added and no more
+// come. The answer does not wait for the outcome: it shows in `briefing`, and on the stream.
+//
+// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/renew (the `RenewBriefing` operationId).
+func (c *Client) RenewBriefing(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRenewBriefingRequest(c.Server, id, hid)
 	if err != nil {
 		return nil, err
 	}
@@ -2511,6 +2927,57 @@ func (c *Client) AppendSteps(ctx context.Context, id SessionID, body AppendSteps
 	return c.Client.Do(req)
 }
 
+// GetBriefingSettings Read the settings for briefings
+//
+// Whether a language model works on the account's briefings, and what that may cost and did cost this month (UTC).
+//
+// Corresponds with GET /api/v1/briefings/settings (the `GetBriefingSettings` operationId).
+func (c *Client) GetBriefingSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBriefingSettingsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetBriefingSettingsWithBody Change the settings for briefings
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
+func (c *Client) SetBriefingSettingsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetBriefingSettingsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetBriefingSettings Change the settings for briefings
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
+func (c *Client) SetBriefingSettings(ctx context.Context, body SetBriefingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetBriefingSettingsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetMe Who am I
 //
 // The user that the token stands for.
@@ -2660,6 +3127,24 @@ func (c *Client) TestPSAConnection(ctx context.Context, body TestPSAConnectionJS
 // Corresponds with GET /api/v1/psa/kinds (the `ListPSAKinds` operationId).
 func (c *Client) ListPSAKinds(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListPSAKindsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportBriefings Sum up briefings by model and prompt
+//
+// How useful the briefings of a time were, and what they cost, for each model and version of the prompt, and for
+// the rules. A handoff counts with its newest briefing.
+//
+// Corresponds with GET /api/v1/reports/briefings (the `ReportBriefings` operationId).
+func (c *Client) ReportBriefings(ctx context.Context, params *ReportBriefingsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportBriefingsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3256,6 +3741,169 @@ func NewGetHandoffRequest(server string, id SessionID, hid HandoffID) (*http.Req
 	return req, nil
 }
 
+// NewGetBriefingRequest constructs an http.Request for the GetBriefing method
+func NewGetBriefingRequest(server string, id SessionID, hid HandoffID, params *GetBriefingParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "hid", hid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/ai-sessions/%s/handoffs/%s/briefing", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGradeBriefingRequest calls the generic GradeBriefing builder with application/json body
+func NewGradeBriefingRequest(server string, id SessionID, hid HandoffID, body GradeBriefingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGradeBriefingRequestWithBody(server, id, hid, "application/json", bodyReader)
+}
+
+// NewGradeBriefingRequestWithBody constructs an http.Request for the GradeBriefing method, with any body, and a specified content type
+func NewGradeBriefingRequestWithBody(server string, id SessionID, hid HandoffID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "hid", hid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/ai-sessions/%s/handoffs/%s/briefing/grade", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRenewBriefingRequest constructs an http.Request for the RenewBriefing method
+func NewRenewBriefingRequest(server string, id SessionID, hid HandoffID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "hid", hid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/ai-sessions/%s/handoffs/%s/briefing/renew", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewCancelHandoffRequest calls the generic CancelHandoff builder with application/json body
 func NewCancelHandoffRequest(server string, id SessionID, hid HandoffID, params *CancelHandoffParams, body CancelHandoffJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -3730,6 +4378,73 @@ func NewAppendStepsRequestWithBody(server string, id SessionID, contentType stri
 	return req, nil
 }
 
+// NewGetBriefingSettingsRequest constructs an http.Request for the GetBriefingSettings method
+func NewGetBriefingSettingsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/briefings/settings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetBriefingSettingsRequest calls the generic SetBriefingSettings builder with application/json body
+func NewSetBriefingSettingsRequest(server string, body SetBriefingSettingsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetBriefingSettingsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSetBriefingSettingsRequestWithBody constructs an http.Request for the SetBriefingSettings method, with any body, and a specified content type
+func NewSetBriefingSettingsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/briefings/settings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetMeRequest constructs an http.Request for the GetMe method
 func NewGetMeRequest(server string) (*http.Request, error) {
 	var err error
@@ -3908,6 +4623,60 @@ func NewListPSAKindsRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReportBriefingsRequest constructs an http.Request for the ReportBriefings method
+func NewReportBriefingsRequest(server string, params *ReportBriefingsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/reports/briefings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -4164,6 +4933,49 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/ai-sessions/{id}/handoffs/{hid} (the `GetHandoff` operationId).
 	GetHandoffWithResponse(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*GetHandoffResponse, error)
 
+	// GetBriefingWithResponse Read the briefing
+	//
+	// What whoever claims the handoff reads first: what is asked, what is wrong, what was tried and what it did, what
+	// is ruled out, what to do next, what the customer was promised. It is there within a second of the handoff,
+	// written by rules; a language model makes it better where one is configured. `state` tells how that stands, and
+	// `handoff_assessment_ready` on the stream when there is a new one.
+	//
+	// Each statement says who made it (`by`), and cites the steps that say so (`refs`). `unsupported` ones are opinions.
+	// Credentials are replaced by placeholders.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing (the `GetBriefing` operationId).
+	GetBriefingWithResponse(ctx context.Context, id SessionID, hid HandoffID, params *GetBriefingParams, reqEditors ...RequestEditorFn) (*GetBriefingResponse, error)
+
+	// GradeBriefingWithBodyWithResponse Grade the briefing
+	//
+	// Says how useful a briefing was, by whoever holds the handoff or resolved it. What is left out stays as it was.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/grade (the `GradeBriefing` operationId).
+	GradeBriefingWithBodyWithResponse(ctx context.Context, id SessionID, hid HandoffID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GradeBriefingResponse, error)
+
+	// GradeBriefingWithResponse Grade the briefing
+	//
+	// Says how useful a briefing was, by whoever holds the handoff or resolved it. What is left out stays as it was.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/grade (the `GradeBriefing` operationId).
+	GradeBriefingWithResponse(ctx context.Context, id SessionID, hid HandoffID, body GradeBriefingJSONRequestBody, reqEditors ...RequestEditorFn) (*GradeBriefingResponse, error)
+
+	// RenewBriefingWithResponse Brief again
+	//
+	// Writes the briefing of an open handoff anew. That also happens by itself once steps were added and no more
+	// come. The answer does not wait for the outcome: it shows in `briefing`, and on the stream.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/renew (the `RenewBriefing` operationId).
+	RenewBriefingWithResponse(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*RenewBriefingResponse, error)
+
 	// CancelHandoffWithBodyWithResponse Take a handoff out of the queue
 	//
 	// Takes back a handoff that nobody has claimed yet; the session is its sender's again. The sender may do this, and
@@ -4317,6 +5129,29 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/ai-sessions/{id}/steps (the `AppendSteps` operationId).
 	AppendStepsWithResponse(ctx context.Context, id SessionID, body AppendStepsJSONRequestBody, reqEditors ...RequestEditorFn) (*AppendStepsResponse, error)
 
+	// GetBriefingSettingsWithResponse Read the settings for briefings
+	//
+	// Whether a language model works on the account's briefings, and what that may cost and did cost this month (UTC).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/briefings/settings (the `GetBriefingSettings` operationId).
+	GetBriefingSettingsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetBriefingSettingsResponse, error)
+
+	// SetBriefingSettingsWithBodyWithResponse Change the settings for briefings
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
+	SetBriefingSettingsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetBriefingSettingsResponse, error)
+
+	// SetBriefingSettingsWithResponse Change the settings for briefings
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
+	SetBriefingSettingsWithResponse(ctx context.Context, body SetBriefingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetBriefingSettingsResponse, error)
+
 	// GetMeWithResponse Who am I
 	//
 	// The user that the token stands for.
@@ -4403,6 +5238,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/psa/kinds (the `ListPSAKinds` operationId).
 	ListPSAKindsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPSAKindsResponse, error)
+
+	// ReportBriefingsWithResponse Sum up briefings by model and prompt
+	//
+	// How useful the briefings of a time were, and what they cost, for each model and version of the prompt, and for
+	// the rules. A handoff counts with its newest briefing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/reports/briefings (the `ReportBriefings` operationId).
+	ReportBriefingsWithResponse(ctx context.Context, params *ReportBriefingsParams, reqEditors ...RequestEditorFn) (*ReportBriefingsResponse, error)
 
 	// GetHealthWithResponse Is the process alive
 	//
@@ -5227,6 +6072,353 @@ func (r GetHandoffResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetHandoffResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetBriefingResponse401Headers the declared response headers of an HTTP 401 response for GetBriefing
+type GetBriefingResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetBriefingResponse503Headers the declared response headers of an HTTP 503 response for GetBriefing
+type GetBriefingResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetBriefingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BriefingDocument
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetBriefingResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetBriefingResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetBriefingResponse) GetJSON200() *BriefingDocument {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetBriefingResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetBriefingResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetBriefingResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetBriefingResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetBriefingResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetBriefingResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetBriefingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBriefingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBriefingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetBriefingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GradeBriefingResponse401Headers the declared response headers of an HTTP 401 response for GradeBriefing
+type GradeBriefingResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GradeBriefingResponse503Headers the declared response headers of an HTTP 503 response for GradeBriefing
+type GradeBriefingResponse503Headers struct {
+	RetryAfter int
+}
+
+// GradeBriefingResponse504Headers the declared response headers of an HTTP 504 response for GradeBriefing
+type GradeBriefingResponse504Headers struct {
+	RetryAfter int
+}
+
+type GradeBriefingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BriefingDocument
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Invalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
+	ApplicationProblemJSON504 *OutcomeUnknown
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GradeBriefingResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GradeBriefingResponse503Headers
+	// Headers504 the parsed response headers for an HTTP 504 response
+	Headers504 *GradeBriefingResponse504Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GradeBriefingResponse) GetJSON200() *BriefingDocument {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GradeBriefingResponse) GetApplicationProblemJSON400() *Invalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GradeBriefingResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GradeBriefingResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GradeBriefingResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r GradeBriefingResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r GradeBriefingResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GradeBriefingResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GradeBriefingResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GradeBriefingResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON504 returns the response for an HTTP 504 `application/problem+json` response
+func (r GradeBriefingResponse) GetApplicationProblemJSON504() *OutcomeUnknown {
+	return r.ApplicationProblemJSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GradeBriefingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GradeBriefingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GradeBriefingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GradeBriefingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RenewBriefingResponse401Headers the declared response headers of an HTTP 401 response for RenewBriefing
+type RenewBriefingResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// RenewBriefingResponse503Headers the declared response headers of an HTTP 503 response for RenewBriefing
+type RenewBriefingResponse503Headers struct {
+	RetryAfter int
+}
+
+// RenewBriefingResponse504Headers the declared response headers of an HTTP 504 response for RenewBriefing
+type RenewBriefingResponse504Headers struct {
+	RetryAfter int
+}
+
+type RenewBriefingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Handoff
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
+	ApplicationProblemJSON504 *OutcomeUnknown
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RenewBriefingResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RenewBriefingResponse503Headers
+	// Headers504 the parsed response headers for an HTTP 504 response
+	Headers504 *RenewBriefingResponse504Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r RenewBriefingResponse) GetJSON202() *Handoff {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RenewBriefingResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RenewBriefingResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RenewBriefingResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r RenewBriefingResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r RenewBriefingResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r RenewBriefingResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r RenewBriefingResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON504 returns the response for an HTTP 504 `application/problem+json` response
+func (r RenewBriefingResponse) GetApplicationProblemJSON504() *OutcomeUnknown {
+	return r.ApplicationProblemJSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r RenewBriefingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RenewBriefingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RenewBriefingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RenewBriefingResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -6289,6 +7481,214 @@ func (r AppendStepsResponse) ContentType() string {
 	return ""
 }
 
+// GetBriefingSettingsResponse401Headers the declared response headers of an HTTP 401 response for GetBriefingSettings
+type GetBriefingSettingsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetBriefingSettingsResponse503Headers the declared response headers of an HTTP 503 response for GetBriefingSettings
+type GetBriefingSettingsResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetBriefingSettingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BriefingSettings
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetBriefingSettingsResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetBriefingSettingsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetBriefingSettingsResponse) GetJSON200() *BriefingSettings {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetBriefingSettingsResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetBriefingSettingsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetBriefingSettingsResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetBriefingSettingsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetBriefingSettingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBriefingSettingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBriefingSettingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetBriefingSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SetBriefingSettingsResponse401Headers the declared response headers of an HTTP 401 response for SetBriefingSettings
+type SetBriefingSettingsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// SetBriefingSettingsResponse503Headers the declared response headers of an HTTP 503 response for SetBriefingSettings
+type SetBriefingSettingsResponse503Headers struct {
+	RetryAfter int
+}
+
+// SetBriefingSettingsResponse504Headers the declared response headers of an HTTP 504 response for SetBriefingSettings
+type SetBriefingSettingsResponse504Headers struct {
+	RetryAfter int
+}
+
+type SetBriefingSettingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BriefingSettings
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Invalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
+	ApplicationProblemJSON504 *OutcomeUnknown
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *SetBriefingSettingsResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *SetBriefingSettingsResponse503Headers
+	// Headers504 the parsed response headers for an HTTP 504 response
+	Headers504 *SetBriefingSettingsResponse504Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetBriefingSettingsResponse) GetJSON200() *BriefingSettings {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r SetBriefingSettingsResponse) GetApplicationProblemJSON400() *Invalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r SetBriefingSettingsResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r SetBriefingSettingsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r SetBriefingSettingsResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r SetBriefingSettingsResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r SetBriefingSettingsResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r SetBriefingSettingsResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r SetBriefingSettingsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON504 returns the response for an HTTP 504 `application/problem+json` response
+func (r SetBriefingSettingsResponse) GetApplicationProblemJSON504() *OutcomeUnknown {
+	return r.ApplicationProblemJSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r SetBriefingSettingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetBriefingSettingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetBriefingSettingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetBriefingSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetMeResponse401Headers the declared response headers of an HTTP 401 response for GetMe
 type GetMeResponse401Headers struct {
 	WWWAuthenticate string
@@ -6906,6 +8306,96 @@ func (r ListPSAKindsResponse) ContentType() string {
 	return ""
 }
 
+// ReportBriefingsResponse401Headers the declared response headers of an HTTP 401 response for ReportBriefings
+type ReportBriefingsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ReportBriefingsResponse503Headers the declared response headers of an HTTP 503 response for ReportBriefings
+type ReportBriefingsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ReportBriefingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BriefingReports
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ReportBriefingsResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReportBriefingsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportBriefingsResponse) GetJSON200() *BriefingReports {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ReportBriefingsResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ReportBriefingsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ReportBriefingsResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ReportBriefingsResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ReportBriefingsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportBriefingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportBriefingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportBriefingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportBriefingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetHealthResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7253,6 +8743,73 @@ func (c *ClientWithResponses) GetHandoffWithResponse(ctx context.Context, id Ses
 	return ParseGetHandoffResponse(rsp)
 }
 
+// GetBriefingWithResponse Read the briefing
+//
+// What whoever claims the handoff reads first: what is asked, what is wrong, what was tried and what it did, what
+// is ruled out, what to do next, what the customer was promised. It is there within a second of the handoff,
+// written by rules; a language model makes it better where one is configured. `state` tells how that stands, and
+// `handoff_assessment_ready` on the stream when there is a new one.
+//
+// Each statement says who made it (`by`), and cites the steps that say so (`refs`). `unsupported` ones are opinions.
+// Credentials are replaced by placeholders.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing (the `GetBriefing` operationId).
+func (c *ClientWithResponses) GetBriefingWithResponse(ctx context.Context, id SessionID, hid HandoffID, params *GetBriefingParams, reqEditors ...RequestEditorFn) (*GetBriefingResponse, error) {
+	rsp, err := c.GetBriefing(ctx, id, hid, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBriefingResponse(rsp)
+}
+
+// GradeBriefingWithBodyWithResponse Grade the briefing
+//
+// Says how useful a briefing was, by whoever holds the handoff or resolved it. What is left out stays as it was.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/grade (the `GradeBriefing` operationId).
+func (c *ClientWithResponses) GradeBriefingWithBodyWithResponse(ctx context.Context, id SessionID, hid HandoffID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*GradeBriefingResponse, error) {
+	rsp, err := c.GradeBriefingWithBody(ctx, id, hid, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGradeBriefingResponse(rsp)
+}
+
+// GradeBriefingWithResponse Grade the briefing
+//
+// Says how useful a briefing was, by whoever holds the handoff or resolved it. What is left out stays as it was.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/grade (the `GradeBriefing` operationId).
+func (c *ClientWithResponses) GradeBriefingWithResponse(ctx context.Context, id SessionID, hid HandoffID, body GradeBriefingJSONRequestBody, reqEditors ...RequestEditorFn) (*GradeBriefingResponse, error) {
+	rsp, err := c.GradeBriefing(ctx, id, hid, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGradeBriefingResponse(rsp)
+}
+
+// RenewBriefingWithResponse Brief again
+//
+// Writes the briefing of an open handoff anew. That also happens by itself once steps were added and no more
+// come. The answer does not wait for the outcome: it shows in `briefing`, and on the stream.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/renew (the `RenewBriefing` operationId).
+func (c *ClientWithResponses) RenewBriefingWithResponse(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*RenewBriefingResponse, error) {
+	rsp, err := c.RenewBriefing(ctx, id, hid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRenewBriefingResponse(rsp)
+}
+
 // CancelHandoffWithBodyWithResponse Take a handoff out of the queue
 //
 // Takes back a handoff that nobody has claimed yet; the session is its sender's again. The sender may do this, and
@@ -7490,6 +9047,47 @@ func (c *ClientWithResponses) AppendStepsWithResponse(ctx context.Context, id Se
 	return ParseAppendStepsResponse(rsp)
 }
 
+// GetBriefingSettingsWithResponse Read the settings for briefings
+//
+// Whether a language model works on the account's briefings, and what that may cost and did cost this month (UTC).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/briefings/settings (the `GetBriefingSettings` operationId).
+func (c *ClientWithResponses) GetBriefingSettingsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetBriefingSettingsResponse, error) {
+	rsp, err := c.GetBriefingSettings(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBriefingSettingsResponse(rsp)
+}
+
+// SetBriefingSettingsWithBodyWithResponse Change the settings for briefings
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
+func (c *ClientWithResponses) SetBriefingSettingsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetBriefingSettingsResponse, error) {
+	rsp, err := c.SetBriefingSettingsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetBriefingSettingsResponse(rsp)
+}
+
+// SetBriefingSettingsWithResponse Change the settings for briefings
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
+func (c *ClientWithResponses) SetBriefingSettingsWithResponse(ctx context.Context, body SetBriefingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetBriefingSettingsResponse, error) {
+	rsp, err := c.SetBriefingSettings(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetBriefingSettingsResponse(rsp)
+}
+
 // GetMeWithResponse Who am I
 //
 // The user that the token stands for.
@@ -7623,6 +9221,22 @@ func (c *ClientWithResponses) ListPSAKindsWithResponse(ctx context.Context, reqE
 		return nil, err
 	}
 	return ParseListPSAKindsResponse(rsp)
+}
+
+// ReportBriefingsWithResponse Sum up briefings by model and prompt
+//
+// How useful the briefings of a time were, and what they cost, for each model and version of the prompt, and for
+// the rules. A handoff counts with its newest briefing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/reports/briefings (the `ReportBriefings` operationId).
+func (c *ClientWithResponses) ReportBriefingsWithResponse(ctx context.Context, params *ReportBriefingsParams, reqEditors ...RequestEditorFn) (*ReportBriefingsResponse, error) {
+	rsp, err := c.ReportBriefings(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportBriefingsResponse(rsp)
 }
 
 // GetHealthWithResponse Is the process alive
@@ -8442,6 +10056,341 @@ func ParseGetHandoffResponse(rsp *http.Response) (*GetHandoffResponse, error) {
 			headers.RetryAfter = value
 		}
 		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetBriefingResponse parses an HTTP response from a GetBriefingWithResponse call
+func ParseGetBriefingResponse(rsp *http.Response) (*GetBriefingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBriefingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BriefingDocument
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetBriefingResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetBriefingResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGradeBriefingResponse parses an HTTP response from a GradeBriefingWithResponse call
+func ParseGradeBriefingResponse(rsp *http.Response) (*GradeBriefingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GradeBriefingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BriefingDocument
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest OutcomeUnknown
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GradeBriefingResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers GradeBriefingResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 504:
+		var headers GradeBriefingResponse504Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRenewBriefingResponse parses an HTTP response from a RenewBriefingWithResponse call
+func ParseRenewBriefingResponse(rsp *http.Response) (*RenewBriefingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RenewBriefingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Handoff
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest OutcomeUnknown
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers RenewBriefingResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers RenewBriefingResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 504:
+		var headers RenewBriefingResponse504Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers504 = &headers
 	}
 
 	return response, nil
@@ -9476,6 +11425,205 @@ func ParseAppendStepsResponse(rsp *http.Response) (*AppendStepsResponse, error) 
 	return response, nil
 }
 
+// ParseGetBriefingSettingsResponse parses an HTTP response from a GetBriefingSettingsWithResponse call
+func ParseGetBriefingSettingsResponse(rsp *http.Response) (*GetBriefingSettingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBriefingSettingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BriefingSettings
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetBriefingSettingsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetBriefingSettingsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetBriefingSettingsResponse parses an HTTP response from a SetBriefingSettingsWithResponse call
+func ParseSetBriefingSettingsResponse(rsp *http.Response) (*SetBriefingSettingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetBriefingSettingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BriefingSettings
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest OutcomeUnknown
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers SetBriefingSettingsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers SetBriefingSettingsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 504:
+		var headers SetBriefingSettingsResponse504Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetMeResponse parses an HTTP response from a GetMeWithResponse call
 func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -10056,6 +12204,90 @@ func ParseListPSAKindsResponse(rsp *http.Response) (*ListPSAKindsResponse, error
 		response.Headers401 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListPSAKindsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReportBriefingsResponse parses an HTTP response from a ReportBriefingsWithResponse call
+func ParseReportBriefingsResponse(rsp *http.Response) (*ReportBriefingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportBriefingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BriefingReports
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ReportBriefingsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers ReportBriefingsResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

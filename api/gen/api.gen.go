@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/briefing"
 	"github.com/gin-gonic/gin"
 	"github.com/gin-gonic/gin/binding"
 	"github.com/oapi-codegen/runtime"
@@ -37,6 +38,48 @@ func (e Actor) Valid() bool {
 	case ActorSystem:
 		return true
 	case ActorUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BriefingCause.
+const (
+	BriefingCauseOneStepShort BriefingCause = "one_step_short"
+	BriefingCauseRight        BriefingCause = "right"
+	BriefingCauseRightArea    BriefingCause = "right_area"
+	BriefingCauseWrong        BriefingCause = "wrong"
+)
+
+// Valid indicates whether the value is a known member of the BriefingCause enum.
+func (e BriefingCause) Valid() bool {
+	switch e {
+	case BriefingCauseOneStepShort:
+		return true
+	case BriefingCauseRight:
+		return true
+	case BriefingCauseRightArea:
+		return true
+	case BriefingCauseWrong:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BriefingSource.
+const (
+	BriefingSourceModel BriefingSource = "model"
+	BriefingSourceRules BriefingSource = "rules"
+)
+
+// Valid indicates whether the value is a known member of the BriefingSource enum.
+func (e BriefingSource) Valid() bool {
+	switch e {
+	case BriefingSourceModel:
+		return true
+	case BriefingSourceRules:
 		return true
 	default:
 		return false
@@ -539,20 +582,203 @@ type AlreadyClaimed struct {
 	Error string `json:"error"`
 }
 
-// Briefing The assessment made for whoever claims the handoff.
+// Briefing How the briefing made for whoever claims the handoff stands. It has an address of its own.
 type Briefing struct {
 	Attempts int `json:"attempts"`
 
 	// NextAttemptAt While retrying, when it is tried next.
 	NextAttemptAt *time.Time `json:"next_attempt_at"`
 
-	// Reason Why it is retrying, failed or skipped.
-	Reason *string `json:"reason"`
+	// Reason Why it is retrying, failed or skipped; or why rules wrote it.
+	Reason *string         `json:"reason"`
+	Source *BriefingSource `json:"source"`
+
+	// Stale Whether steps were added since.
+	Stale bool `json:"stale"`
 
 	// State `retrying` is temporary trouble that is tried again by itself; `failed` is trouble that somebody has to cure;
 	// `skipped` was not to be done.
 	State EffectState `json:"state"`
+
+	// Version The newest version, or null while there is none.
+	Version *int `json:"version"`
 }
+
+// BriefingAsk Ask is what the sender wants of whoever claims.
+type BriefingAsk = briefing.Ask
+
+// BriefingAttempt Attempt is something that was done, and what it did.
+type BriefingAttempt = briefing.Attempt
+
+// BriefingCause How near the likely cause in the briefing was to the real one. Reports count them as 100, 65, 35 and 0.
+type BriefingCause string
+
+// BriefingCommunication Communication is what the customer was told and said.
+type BriefingCommunication = briefing.Communication
+
+// BriefingCompleteness Completeness says how much of what a handoff should tell is there. It nudges the sender and blocks nobody.
+type BriefingCompleteness = briefing.Completeness
+
+// BriefingContent What the claimer reads. Text of sessions and models in it is untrusted: escape it.
+type BriefingContent = briefing.Briefing
+
+// BriefingCut Cut is what a model was not shown to keep within the budget. Its zero value says that it was shown everything.
+type BriefingCut = briefing.Cut
+
+// BriefingDocument A briefing, and how its making stands.
+type BriefingDocument struct {
+	Attempts int `json:"attempts"`
+
+	// Content What the claimer reads. Text of sessions and models in it is untrusted: escape it.
+	Content       BriefingContent    `json:"content"`
+	CreatedAt     time.Time          `json:"created_at"`
+	Grades        []BriefingGrade    `json:"grades"`
+	HandoffID     openapi_types.UUID `json:"handoff_id"`
+	Model         *string            `json:"model"`
+	NextAttemptAt *time.Time         `json:"next_attempt_at"`
+	PromptVersion *string            `json:"prompt_version"`
+
+	// Reason Why it is retrying, failed or skipped; or why rules wrote it.
+	Reason *string `json:"reason"`
+
+	// SessionSteps How many steps the session has.
+	SessionSteps int `json:"session_steps"`
+
+	// Source Who wrote a briefing, rules alone or a language model as well.
+	Source BriefingSource `json:"source"`
+
+	// Stale Whether steps were added since.
+	Stale bool `json:"stale"`
+
+	// State `retrying` is temporary trouble that is tried again by itself; `failed` is trouble that somebody has to cure;
+	// `skipped` was not to be done.
+	State EffectState `json:"state"`
+
+	// StepCount How many steps it was written from.
+	StepCount int `json:"step_count"`
+	Version   int `json:"version"`
+}
+
+// BriefingEvent Event is one step of the timeline.
+type BriefingEvent = briefing.Event
+
+// BriefingFact Fact is something that the steps name about the customer's systems.
+type BriefingFact = briefing.Fact
+
+// BriefingFindings Findings counts what the check took out of an answer or marked in it.
+type BriefingFindings = briefing.Findings
+
+// BriefingGrade defines model for BriefingGrade.
+type BriefingGrade struct {
+	Cause    *BriefingCause     `json:"cause"`
+	GradedAt time.Time          `json:"graded_at"`
+	Useful   *bool              `json:"useful"`
+	UserID   openapi_types.UUID `json:"user_id"`
+	Version  int                `json:"version"`
+
+	// Wrong What was wrong.
+	Wrong *string `json:"wrong"`
+}
+
+// BriefingHeadline Headline is what the handoff is about.
+type BriefingHeadline = briefing.Headline
+
+// BriefingHypothesis Hypothesis is a cause that it could be.
+type BriefingHypothesis = briefing.Hypothesis
+
+// BriefingMissing Missing is a part of a good handoff that was not found in it.
+type BriefingMissing = briefing.Missing
+
+// BriefingNextStep NextStep is something to do.
+type BriefingNextStep = briefing.NextStep
+
+// BriefingOpen Open is a question that nobody has answered in the session.
+type BriefingOpen = briefing.Open
+
+// BriefingProblem Problem is what is wrong.
+type BriefingProblem = briefing.Problem
+
+// BriefingPromise Promise is something that the customer was told.
+type BriefingPromise = briefing.Promise
+
+// BriefingProvenance Provenance says where a briefing comes from. The rules and the check fill what follows from their input; the rest is the caller's.
+type BriefingProvenance = briefing.Provenance
+
+// BriefingQuote Quote is text that stands in its step word for word, but for the spaces around it.
+type BriefingQuote = briefing.Quote
+
+// BriefingReport defines model for BriefingReport.
+type BriefingReport struct {
+	// Briefings Handoffs whose newest briefing is of this kind.
+	Briefings int `json:"briefings"`
+	Calls     int `json:"calls"`
+
+	// CauseScore Their mean, from 0 to 100.
+	CauseScore *float64 `json:"cause_score"`
+
+	// Causes Grades of the likely cause.
+	Causes  int     `json:"causes"`
+	CostUSD float64 `json:"cost_usd"`
+
+	// Failed Calls without an answer.
+	Failed int `json:"failed"`
+
+	// Graded Grades of whether it was useful.
+	Graded      int   `json:"graded"`
+	InputTokens int64 `json:"input_tokens"`
+
+	// LatencyMS The median of answered calls, in milliseconds.
+	LatencyMS     *float64 `json:"latency_ms"`
+	Model         *string  `json:"model"`
+	OutputTokens  int64    `json:"output_tokens"`
+	PromptVersion *string  `json:"prompt_version"`
+
+	// Source Who wrote a briefing, rules alone or a language model as well.
+	Source BriefingSource `json:"source"`
+
+	// Unusable Answers that broke the rules.
+	Unusable int `json:"unusable"`
+
+	// Useful Of these, how many say yes.
+	Useful int `json:"useful"`
+}
+
+// BriefingReports defines model for BriefingReports.
+type BriefingReports struct {
+	Items []BriefingReport `json:"items"`
+	Since time.Time        `json:"since"`
+}
+
+// BriefingRisk Risk is something to be careful with.
+type BriefingRisk = briefing.Risk
+
+// BriefingRuledOut RuledOut is a cause that it is not.
+type BriefingRuledOut = briefing.RuledOut
+
+// BriefingSettings defines model for BriefingSettings.
+type BriefingSettings struct {
+	// DefaultBudgetUSD The installation's bound.
+	DefaultBudgetUSD float64 `json:"default_budget_usd"`
+
+	// Model The model that the installation has, or null for none.
+	Model *string `json:"model"`
+
+	// MonthlyBudgetUSD The account's own bound; null is the installation's.
+	MonthlyBudgetUSD *float64 `json:"monthly_budget_usd"`
+
+	// SpentUSD What was spent this month (UTC), calls under way included.
+	SpentUSD float64 `json:"spent_usd"`
+	UseModel bool    `json:"use_model"`
+}
+
+// BriefingSeverity Severity is how bad it is.
+type BriefingSeverity = briefing.Severity
+
+// BriefingSource Who wrote a briefing, rules alone or a language model as well.
+type BriefingSource string
+
+// BriefingStatement Statement is one sentence, or a few, and what they rest on.
+type BriefingStatement = briefing.Statement
 
 // Cancel Why the handoff is taken back.
 type Cancel struct {
@@ -610,11 +836,11 @@ type FieldProblem struct {
 
 // Handoff One act of passing a session on.
 //
-// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","briefing":{"attempts":0,"next_attempt_at":null,"reason":"no briefing is configured","state":"skipped"},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1}
+// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1}
 type Handoff struct {
 	AccountID openapi_types.UUID `json:"account_id"`
 
-	// Briefing The assessment made for whoever claims the handoff.
+	// Briefing How the briefing made for whoever claims the handoff stands. It has an address of its own.
 	Briefing  Briefing   `json:"briefing"`
 	ClaimedAt *time.Time `json:"claimed_at"`
 
@@ -721,6 +947,28 @@ type Me struct {
 	Role   Role                `json:"role"`
 	TeamID *openapi_types.UUID `json:"team_id"`
 	UserID openapi_types.UUID  `json:"user_id"`
+}
+
+// NewBriefingGrade A grade; what is left out stays as it was.
+type NewBriefingGrade struct {
+	// Cause How near the likely cause in the briefing was to the real one. Reports count them as 100, 65, 35 and 0.
+	Cause  *BriefingCause `json:"cause,omitempty"`
+	Useful *bool          `json:"useful,omitempty"`
+
+	// Version The version that is graded; without it the newest.
+	Version *int `json:"version,omitempty"`
+
+	// Wrong What was wrong.
+	Wrong *string `json:"wrong,omitempty"`
+}
+
+// NewBriefingSettings defines model for NewBriefingSettings.
+type NewBriefingSettings struct {
+	// MonthlyBudgetUSD What models may cost in a calendar month (UTC); null is the installation's bound.
+	MonthlyBudgetUSD *float64 `json:"monthly_budget_usd,omitempty"`
+
+	// UseModel Whether a language model may read the account's sessions, without credentials, to brief better.
+	UseModel bool `json:"use_model"`
 }
 
 // NewHandoff What hands a session off.
@@ -1156,6 +1404,9 @@ type Release struct {
 
 // Resolve What solved it.
 type Resolve struct {
+	// Cause How near the likely cause in the newest briefing was to the real one.
+	Cause *BriefingCause `json:"cause,omitempty"`
+
 	// Resolution What solved the problem.
 	Resolution *string `json:"resolution,omitempty"`
 }
@@ -1411,6 +1662,12 @@ type ListSessionHandoffsParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// GetBriefingParams defines parameters for GetBriefing.
+type GetBriefingParams struct {
+	// Version An older version instead of the newest one.
+	Version *int `form:"version,omitempty" json:"version,omitempty"`
+}
+
 // CancelHandoffParams defines parameters for CancelHandoff.
 type CancelHandoffParams struct {
 	// IdempotencyKey Makes it safe to repeat the request: 1 to 255 visible ASCII characters that you choose anew for each request
@@ -1446,11 +1703,20 @@ type ResolveHandoffParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ReportBriefingsParams defines parameters for ReportBriefings.
+type ReportBriefingsParams struct {
+	// Since Briefings from then on; without it, of the last 30 days.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+}
+
 // CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
 type CreateSessionJSONRequestBody = NewSession
 
 // CreateHandoffJSONRequestBody defines body for CreateHandoff for application/json ContentType.
 type CreateHandoffJSONRequestBody = NewHandoff
+
+// GradeBriefingJSONRequestBody defines body for GradeBriefing for application/json ContentType.
+type GradeBriefingJSONRequestBody = NewBriefingGrade
 
 // CancelHandoffJSONRequestBody defines body for CancelHandoff for application/json ContentType.
 type CancelHandoffJSONRequestBody = Cancel
@@ -1469,6 +1735,9 @@ type ResolveHandoffJSONRequestBody = Resolve
 
 // AppendStepsJSONRequestBody defines body for AppendSteps for application/json ContentType.
 type AppendStepsJSONRequestBody = NewSteps
+
+// SetBriefingSettingsJSONRequestBody defines body for SetBriefingSettings for application/json ContentType.
+type SetBriefingSettingsJSONRequestBody = NewBriefingSettings
 
 // SetPSAConnectionJSONRequestBody defines body for SetPSAConnection for application/json ContentType.
 type SetPSAConnectionJSONRequestBody = NewPSAConnection
@@ -1561,6 +1830,15 @@ type ServerInterface interface {
 	// GetHandoff Read a handoff
 	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid})
 	GetHandoff(c *gin.Context, id SessionID, hid HandoffID)
+	// GetBriefing Read the briefing
+	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing)
+	GetBriefing(c *gin.Context, id SessionID, hid HandoffID, params GetBriefingParams)
+	// GradeBriefing Grade the briefing
+	// (PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/grade)
+	GradeBriefing(c *gin.Context, id SessionID, hid HandoffID)
+	// RenewBriefing Brief again
+	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/renew)
+	RenewBriefing(c *gin.Context, id SessionID, hid HandoffID)
 	// CancelHandoff Take a handoff out of the queue
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/cancel)
 	CancelHandoff(c *gin.Context, id SessionID, hid HandoffID, params CancelHandoffParams)
@@ -1585,6 +1863,12 @@ type ServerInterface interface {
 	// AppendSteps Append steps
 	// (POST /api/v1/ai-sessions/{id}/steps)
 	AppendSteps(c *gin.Context, id SessionID)
+	// GetBriefingSettings Read the settings for briefings
+	// (GET /api/v1/briefings/settings)
+	GetBriefingSettings(c *gin.Context)
+	// SetBriefingSettings Change the settings for briefings
+	// (PUT /api/v1/briefings/settings)
+	SetBriefingSettings(c *gin.Context)
 	// GetMe Who am I
 	// (GET /api/v1/me)
 	GetMe(c *gin.Context)
@@ -1603,6 +1887,9 @@ type ServerInterface interface {
 	// ListPSAKinds List the PSAs that can be connected
 	// (GET /api/v1/psa/kinds)
 	ListPSAKinds(c *gin.Context)
+	// ReportBriefings Sum up briefings by model and prompt
+	// (GET /api/v1/reports/briefings)
+	ReportBriefings(c *gin.Context, params ReportBriefingsParams)
 	// GetHealth Is the process alive
 	// (GET /healthz)
 	GetHealth(c *gin.Context)
@@ -1960,6 +2247,119 @@ func (siw *ServerInterfaceWrapper) GetHandoff(c *gin.Context) {
 	}
 
 	siw.Handler.GetHandoff(c, id, hid)
+}
+
+// GetBriefing operation middleware
+func (siw *ServerInterfaceWrapper) GetBriefing(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "hid" -------------
+	var hid HandoffID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "hid", c.Param("hid"), &hid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetBriefingParams
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", c.Request.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter version: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetBriefing(c, id, hid, params)
+}
+
+// GradeBriefing operation middleware
+func (siw *ServerInterfaceWrapper) GradeBriefing(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "hid" -------------
+	var hid HandoffID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "hid", c.Param("hid"), &hid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GradeBriefing(c, id, hid)
+}
+
+// RenewBriefing operation middleware
+func (siw *ServerInterfaceWrapper) RenewBriefing(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "hid" -------------
+	var hid HandoffID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "hid", c.Param("hid"), &hid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RenewBriefing(c, id, hid)
 }
 
 // CancelHandoff operation middleware
@@ -2345,6 +2745,32 @@ func (siw *ServerInterfaceWrapper) AppendSteps(c *gin.Context) {
 	siw.Handler.AppendSteps(c, id)
 }
 
+// GetBriefingSettings operation middleware
+func (siw *ServerInterfaceWrapper) GetBriefingSettings(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetBriefingSettings(c)
+}
+
+// SetBriefingSettings operation middleware
+func (siw *ServerInterfaceWrapper) SetBriefingSettings(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetBriefingSettings(c)
+}
+
 // GetMe operation middleware
 func (siw *ServerInterfaceWrapper) GetMe(c *gin.Context) {
 
@@ -2423,6 +2849,33 @@ func (siw *ServerInterfaceWrapper) ListPSAKinds(c *gin.Context) {
 	siw.Handler.ListPSAKinds(c)
 }
 
+// ReportBriefings operation middleware
+func (siw *ServerInterfaceWrapper) ReportBriefings(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReportBriefingsParams
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", c.Request.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter since: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReportBriefings(c, params)
+}
+
 // GetHealth operation middleware
 func (siw *ServerInterfaceWrapper) GetHealth(c *gin.Context) {
 
@@ -2486,6 +2939,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/resolve", wrapper.ResolveHandoff)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/cancel", wrapper.CancelHandoff)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/psa/retry", wrapper.RetryHandoffPSA)
+	router.GET(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/briefing", wrapper.GetBriefing)
+	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/briefing/renew", wrapper.RenewBriefing)
+	router.PUT(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/briefing/grade", wrapper.GradeBriefing)
 	router.GET(options.BaseURL+"/api/v1/ai-sessions/queue", wrapper.ListQueue)
 	router.GET(options.BaseURL+"/api/v1/ai-sessions", wrapper.ListSessions)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions", wrapper.CreateSession)
@@ -2493,6 +2949,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/steps", wrapper.AppendSteps)
 	router.GET(options.BaseURL+"/api/v1/me", wrapper.GetMe)
 	router.GET(options.BaseURL+"/api/v1/psa/kinds", wrapper.ListPSAKinds)
+	router.GET(options.BaseURL+"/api/v1/briefings/settings", wrapper.GetBriefingSettings)
+	router.PUT(options.BaseURL+"/api/v1/briefings/settings", wrapper.SetBriefingSettings)
+	router.GET(options.BaseURL+"/api/v1/reports/briefings", wrapper.ReportBriefings)
 	router.DELETE(options.BaseURL+"/api/v1/psa/connection", wrapper.DeletePSAConnection)
 	router.GET(options.BaseURL+"/api/v1/psa/connection", wrapper.GetPSAConnection)
 	router.PUT(options.BaseURL+"/api/v1/psa/connection", wrapper.SetPSAConnection)
@@ -3595,6 +4054,469 @@ func (response GetHandoff503ApplicationProblemPlusJSONResponse) VisitGetHandoffR
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
 	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBriefingRequestObject struct {
+	ID     SessionID `json:"id"`
+	Hid    HandoffID `json:"hid"`
+	Params GetBriefingParams
+}
+
+type GetBriefingResponseObject interface {
+	VisitGetBriefingResponse(w http.ResponseWriter) error
+}
+
+type GetBriefing200JSONResponse BriefingDocument
+
+func (response GetBriefing200JSONResponse) VisitGetBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBriefing401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetBriefing401ApplicationProblemPlusJSONResponse) VisitGetBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBriefing403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetBriefing403ApplicationProblemPlusJSONResponse) VisitGetBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBriefing404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetBriefing404ApplicationProblemPlusJSONResponse) VisitGetBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBriefing422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response GetBriefing422ApplicationProblemPlusJSONResponse) VisitGetBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBriefing500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetBriefing500ApplicationProblemPlusJSONResponse) VisitGetBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBriefing503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetBriefing503ApplicationProblemPlusJSONResponse) VisitGetBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GradeBriefingRequestObject struct {
+	ID   SessionID `json:"id"`
+	Hid  HandoffID `json:"hid"`
+	Body *GradeBriefingJSONRequestBody
+}
+
+type GradeBriefingResponseObject interface {
+	VisitGradeBriefingResponse(w http.ResponseWriter) error
+}
+
+type GradeBriefing200JSONResponse BriefingDocument
+
+func (response GradeBriefing200JSONResponse) VisitGradeBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GradeBriefing400ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GradeBriefing400ApplicationProblemPlusJSONResponse) VisitGradeBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GradeBriefing401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GradeBriefing401ApplicationProblemPlusJSONResponse) VisitGradeBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GradeBriefing403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GradeBriefing403ApplicationProblemPlusJSONResponse) VisitGradeBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GradeBriefing404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GradeBriefing404ApplicationProblemPlusJSONResponse) VisitGradeBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GradeBriefing413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response GradeBriefing413ApplicationProblemPlusJSONResponse) VisitGradeBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GradeBriefing415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response GradeBriefing415ApplicationProblemPlusJSONResponse) VisitGradeBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GradeBriefing422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response GradeBriefing422ApplicationProblemPlusJSONResponse) VisitGradeBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GradeBriefing500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GradeBriefing500ApplicationProblemPlusJSONResponse) VisitGradeBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GradeBriefing503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GradeBriefing503ApplicationProblemPlusJSONResponse) VisitGradeBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GradeBriefing504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response GradeBriefing504ApplicationProblemPlusJSONResponse) VisitGradeBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenewBriefingRequestObject struct {
+	ID  SessionID `json:"id"`
+	Hid HandoffID `json:"hid"`
+}
+
+type RenewBriefingResponseObject interface {
+	VisitRenewBriefingResponse(w http.ResponseWriter) error
+}
+
+type RenewBriefing202JSONResponse Handoff
+
+func (response RenewBriefing202JSONResponse) VisitRenewBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenewBriefing401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response RenewBriefing401ApplicationProblemPlusJSONResponse) VisitRenewBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenewBriefing403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RenewBriefing403ApplicationProblemPlusJSONResponse) VisitRenewBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenewBriefing404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RenewBriefing404ApplicationProblemPlusJSONResponse) VisitRenewBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenewBriefing409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response RenewBriefing409ApplicationProblemPlusJSONResponse) VisitRenewBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenewBriefing422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response RenewBriefing422ApplicationProblemPlusJSONResponse) VisitRenewBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenewBriefing500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response RenewBriefing500ApplicationProblemPlusJSONResponse) VisitRenewBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenewBriefing503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RenewBriefing503ApplicationProblemPlusJSONResponse) VisitRenewBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RenewBriefing504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response RenewBriefing504ApplicationProblemPlusJSONResponse) VisitRenewBriefingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5112,6 +6034,262 @@ func (response AppendSteps504ApplicationProblemPlusJSONResponse) VisitAppendStep
 	return err
 }
 
+type GetBriefingSettingsRequestObject struct {
+}
+
+type GetBriefingSettingsResponseObject interface {
+	VisitGetBriefingSettingsResponse(w http.ResponseWriter) error
+}
+
+type GetBriefingSettings200JSONResponse BriefingSettings
+
+func (response GetBriefingSettings200JSONResponse) VisitGetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBriefingSettings401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetBriefingSettings401ApplicationProblemPlusJSONResponse) VisitGetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBriefingSettings403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetBriefingSettings403ApplicationProblemPlusJSONResponse) VisitGetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBriefingSettings500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetBriefingSettings500ApplicationProblemPlusJSONResponse) VisitGetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBriefingSettings503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetBriefingSettings503ApplicationProblemPlusJSONResponse) VisitGetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetBriefingSettingsRequestObject struct {
+	Body *SetBriefingSettingsJSONRequestBody
+}
+
+type SetBriefingSettingsResponseObject interface {
+	VisitSetBriefingSettingsResponse(w http.ResponseWriter) error
+}
+
+type SetBriefingSettings200JSONResponse BriefingSettings
+
+func (response SetBriefingSettings200JSONResponse) VisitSetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetBriefingSettings400ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response SetBriefingSettings400ApplicationProblemPlusJSONResponse) VisitSetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetBriefingSettings401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response SetBriefingSettings401ApplicationProblemPlusJSONResponse) VisitSetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetBriefingSettings403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SetBriefingSettings403ApplicationProblemPlusJSONResponse) VisitSetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetBriefingSettings413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response SetBriefingSettings413ApplicationProblemPlusJSONResponse) VisitSetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetBriefingSettings415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response SetBriefingSettings415ApplicationProblemPlusJSONResponse) VisitSetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetBriefingSettings422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response SetBriefingSettings422ApplicationProblemPlusJSONResponse) VisitSetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetBriefingSettings500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response SetBriefingSettings500ApplicationProblemPlusJSONResponse) VisitSetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetBriefingSettings503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SetBriefingSettings503ApplicationProblemPlusJSONResponse) VisitSetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetBriefingSettings504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response SetBriefingSettings504ApplicationProblemPlusJSONResponse) VisitSetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetMeRequestObject struct {
 }
 
@@ -5873,6 +7051,110 @@ func (response ListPSAKinds503ApplicationProblemPlusJSONResponse) VisitListPSAKi
 	return err
 }
 
+type ReportBriefingsRequestObject struct {
+	Params ReportBriefingsParams
+}
+
+type ReportBriefingsResponseObject interface {
+	VisitReportBriefingsResponse(w http.ResponseWriter) error
+}
+
+type ReportBriefings200JSONResponse BriefingReports
+
+func (response ReportBriefings200JSONResponse) VisitReportBriefingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportBriefings401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ReportBriefings401ApplicationProblemPlusJSONResponse) VisitReportBriefingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportBriefings403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReportBriefings403ApplicationProblemPlusJSONResponse) VisitReportBriefingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportBriefings422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ReportBriefings422ApplicationProblemPlusJSONResponse) VisitReportBriefingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportBriefings500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ReportBriefings500ApplicationProblemPlusJSONResponse) VisitReportBriefingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportBriefings503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReportBriefings503ApplicationProblemPlusJSONResponse) VisitReportBriefingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetHealthRequestObject struct {
 }
 
@@ -5984,6 +7266,15 @@ type StrictServerInterface interface {
 	// GetHandoff Read a handoff
 	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid})
 	GetHandoff(ctx context.Context, request GetHandoffRequestObject) (GetHandoffResponseObject, error)
+	// GetBriefing Read the briefing
+	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing)
+	GetBriefing(ctx context.Context, request GetBriefingRequestObject) (GetBriefingResponseObject, error)
+	// GradeBriefing Grade the briefing
+	// (PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/grade)
+	GradeBriefing(ctx context.Context, request GradeBriefingRequestObject) (GradeBriefingResponseObject, error)
+	// RenewBriefing Brief again
+	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing/renew)
+	RenewBriefing(ctx context.Context, request RenewBriefingRequestObject) (RenewBriefingResponseObject, error)
 	// CancelHandoff Take a handoff out of the queue
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/cancel)
 	CancelHandoff(ctx context.Context, request CancelHandoffRequestObject) (CancelHandoffResponseObject, error)
@@ -6008,6 +7299,12 @@ type StrictServerInterface interface {
 	// AppendSteps Append steps
 	// (POST /api/v1/ai-sessions/{id}/steps)
 	AppendSteps(ctx context.Context, request AppendStepsRequestObject) (AppendStepsResponseObject, error)
+	// GetBriefingSettings Read the settings for briefings
+	// (GET /api/v1/briefings/settings)
+	GetBriefingSettings(ctx context.Context, request GetBriefingSettingsRequestObject) (GetBriefingSettingsResponseObject, error)
+	// SetBriefingSettings Change the settings for briefings
+	// (PUT /api/v1/briefings/settings)
+	SetBriefingSettings(ctx context.Context, request SetBriefingSettingsRequestObject) (SetBriefingSettingsResponseObject, error)
 	// GetMe Who am I
 	// (GET /api/v1/me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
@@ -6026,6 +7323,9 @@ type StrictServerInterface interface {
 	// ListPSAKinds List the PSAs that can be connected
 	// (GET /api/v1/psa/kinds)
 	ListPSAKinds(ctx context.Context, request ListPSAKindsRequestObject) (ListPSAKindsResponseObject, error)
+	// ReportBriefings Sum up briefings by model and prompt
+	// (GET /api/v1/reports/briefings)
+	ReportBriefings(ctx context.Context, request ReportBriefingsRequestObject) (ReportBriefingsResponseObject, error)
 	// GetHealth Is the process alive
 	// (GET /healthz)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
@@ -6305,6 +7605,106 @@ func (sh *strictHandler) GetHandoff(ctx *gin.Context, id SessionID, hid HandoffI
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetHandoffResponseObject); ok {
 		if err := validResponse.VisitGetHandoffResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetBriefing operation middleware
+func (sh *strictHandler) GetBriefing(ctx *gin.Context, id SessionID, hid HandoffID, params GetBriefingParams) {
+	var request GetBriefingRequestObject
+
+	request.ID = id
+	request.Hid = hid
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBriefing(ctx, request.(GetBriefingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBriefing")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetBriefingResponseObject); ok {
+		if err := validResponse.VisitGetBriefingResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GradeBriefing operation middleware
+func (sh *strictHandler) GradeBriefing(ctx *gin.Context, id SessionID, hid HandoffID) {
+	var request GradeBriefingRequestObject
+
+	request.ID = id
+	request.Hid = hid
+
+	var body GradeBriefingJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GradeBriefing(ctx, request.(GradeBriefingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GradeBriefing")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GradeBriefingResponseObject); ok {
+		if err := validResponse.VisitGradeBriefingResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RenewBriefing operation middleware
+func (sh *strictHandler) RenewBriefing(ctx *gin.Context, id SessionID, hid HandoffID) {
+	var request RenewBriefingRequestObject
+
+	request.ID = id
+	request.Hid = hid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RenewBriefing(ctx, request.(RenewBriefingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RenewBriefing")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(RenewBriefingResponseObject); ok {
+		if err := validResponse.VisitRenewBriefingResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -6652,6 +8052,72 @@ func (sh *strictHandler) AppendSteps(ctx *gin.Context, id SessionID) {
 	}
 }
 
+// GetBriefingSettings operation middleware
+func (sh *strictHandler) GetBriefingSettings(ctx *gin.Context) {
+	var request GetBriefingSettingsRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBriefingSettings(ctx, request.(GetBriefingSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBriefingSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetBriefingSettingsResponseObject); ok {
+		if err := validResponse.VisitGetBriefingSettingsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetBriefingSettings operation middleware
+func (sh *strictHandler) SetBriefingSettings(ctx *gin.Context) {
+	var request SetBriefingSettingsRequestObject
+
+	var body SetBriefingSettingsJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetBriefingSettings(ctx, request.(SetBriefingSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetBriefingSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetBriefingSettingsResponseObject); ok {
+		if err := validResponse.VisitSetBriefingSettingsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetMe operation middleware
 func (sh *strictHandler) GetMe(ctx *gin.Context) {
 	var request GetMeRequestObject
@@ -6828,6 +8294,32 @@ func (sh *strictHandler) ListPSAKinds(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ListPSAKindsResponseObject); ok {
 		if err := validResponse.VisitListPSAKindsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReportBriefings operation middleware
+func (sh *strictHandler) ReportBriefings(ctx *gin.Context, params ReportBriefingsParams) {
+	var request ReportBriefingsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportBriefings(ctx, request.(ReportBriefingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportBriefings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReportBriefingsResponseObject); ok {
+		if err := validResponse.VisitReportBriefingsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

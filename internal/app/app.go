@@ -239,6 +239,7 @@ func (a *App) newAPI() error {
 			{Name: "temporal", Probe: a.Engine.Ping},
 		},
 		Logger: a.log, Version: a.o.Version,
+		Model: cfg.LLMModel, ModelBudget: int64(cfg.LLMMonthly),
 		AllowedOrigins: cfg.AllowedOrigins, TemporalUIURL: cfg.TemporalUIURL, Namespace: namespace,
 		RequestTimeout: cfg.RequestTimeout, MaxStreams: cfg.MaxStreams,
 		Metrics: a.metrics.Handler(),
