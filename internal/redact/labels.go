@@ -32,7 +32,7 @@ const (
 
 func labels() []label {
 	return []label{
-		{"password", []string{"password", "passwd", "passwort", "kennwort", "contrase\u00f1a", "contrasena", "mot de passe", "wachtwoord", "passphrase", "passcode", "pwd", "admpwd"}, true, password},
+		{"password", []string{"password", "passwd", "passwort", "kennwort", "contrase\u00f1a", "contrasena", "mot de passe", "wachtwoord", "passphrase", "passcode", "pwd", "admpwd", "passhash"}, true, password},
 		{"password", []string{"pw", "pass", "passw", "p/w", "temporary access pass", "mdp", "clave", "pswd"}, false, password},
 		{"credentials", []string{"creds", "credentials", "login", "logon", "log in", "cred"}, false, account},
 		{"wifi-key", []string{"psk", "pre-shared key", "preshared key", "pre shared key", "presharedkey", "wifi key", "wi-fi key", "wifi pass", "wlan key", "wireless key", "wpa key", "wpa2 key", "wpa3 key", "wpa2-key", "network key", "key content", "keymaterial", "wpa_passphrase", "network security key"}, true, password},
@@ -53,11 +53,11 @@ const labelReach = 4096
 
 // Between a label and its value is, after "for the NAS" or "(admin)":
 var (
-	about = `(?:s\b|\d\b)?(?:[ \t]*\([^()\r\n]{1,40}\)|[ \t]*\[[^\[\]\r\n]{1,30}\])?(?:[ \t]+(?:for|of|on|at|from|in|f\x{fc}r|pour|para|f\.|de|del|von|vom)(?:[ \t]+[^\s:="'>]{1,40}){1,6}?)?`
+	about = `(?:s\b|\d\b)?(?:[ \t]*\([^()\r\n]{1,40}\)|[ \t]*\[[^\[\]\r\n]{1,30}\])?(?:[ \t]+(?:for|of|on|at|from|in|f\x{fc}r|pour|para|f\.|de|del|du|des|von|vom|zum)(?:[ \t]+[^\s:="'>]{1,40}){1,6}?)?`
 	// an operator,
 	strongly = regexp.MustCompile(`^` + about + "(?:[\"'`*]{1,3}|</?[a-z]{1,6}>|\\\\[\"'])?[ \\t]*(?::{1,2}=?|={1,3}>?|->|=>|\u2192|>|\uff1a)[ \\t]*(?:\\*{1,2}|</?[a-z]{1,6}>)*[ \\t]*")
 	// or a verb,
-	loosely = regexp.MustCompile(`^` + about + `[ \t]+(?i:(?:(?:has|have)[ \t]+been|was|is|got|now|then|back|a[ \t]+été|wurde)[ \t]+)?(?:(?i:re)?(?i:set|changed|updated|moved|switched|ge(?:\x{e4}|ae)ndert)[ \t]+(?i:back[ \t]+)?)?(?i:should[ \t]+be|will[ \t]+be|must[ \t]+be|would[ \t]+be|is|was|to|into|est|ist|war|lautet|es|auf|are|as|isn't)[ \t]+(?i:(?:now|still|just|currently|temporarily|again|set[ \t]+to|changed[ \t]+to|also|probably|literally|actually|default|the[ \t]+default|simply|back[ \t]+to)[ \t]+){0,2}:?[ \t]*`)
+	loosely = regexp.MustCompile(`^` + about + `(?:['\x{2019}]s|[ \t]+(?i:(?:(?:has|have)[ \t]+been|was|is|got|now|then|back|a[ \t]+été|wurde)[ \t]+)?(?:(?i:re)?(?i:set|changed|updated|moved|switched|ge(?:\x{e4}|ae)ndert)[ \t]+(?i:back[ \t]+)?)?(?i:should[ \t]+be|will[ \t]+be|must[ \t]+be|would[ \t]+be|is|was|to|into|est|ist|war|lautet|es|auf|are|as|isn't))[ \t]+(?i:(?:now|still|just|currently|temporarily|again|set[ \t]+to|changed[ \t]+to|also|probably|literally|actually|default|the[ \t]+default|simply|back[ \t]+to)[ \t]+){0,2}:?[ \t]*`)
 	// or nothing.
 	barely = regexp.MustCompile(`^[ \t]+`)
 	// The value of "Password:" may be a line of its own.
@@ -120,16 +120,22 @@ func (k kind) value(s string, at int, t trust) (lo, hi int, ok bool) {
 	}
 	switch k {
 	case token:
-		if t == bare && len(v) < 16 {
+		if t == bare && (len(v) < 10 || len(v) < 16 && !strings.ContainsAny(v, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")) {
 			return 0, 0, false
 		}
-		return lo, hi, mixed(v) && (t == strong && !path(v) || !benign(v))
+		return lo, hi, mixed(v) && (t == strong && !option.MatchString(v) || hexDigest.MatchString(v) || !benign(v))
 	case pin:
 		n := strings.Trim(v, "#*")
+		if t != bare && dial.MatchString(v) {
+			return lo, hi, true
+		}
 		return lo, hi, countDigits(n) == len(n) && len(n) >= 3 && len(n) <= 12 && n[0] != '+' && !unitFollows(s[hi:]) && (t != bare || len(n) >= 4)
 	case account:
 		return accountAt(s, at, t)
 	case password, seed:
+	}
+	if m := appPassword.FindString(s[lo:]); m != "" && !slices.ContainsFunc(strings.Fields(m), stopword) {
+		return lo, lo + len(m), true
 	}
 	switch t {
 	case strong:
@@ -142,7 +148,7 @@ func (k kind) value(s string, at int, t trust) (lo, hi int, ok bool) {
 		return lo, hi, !stopword(v) && !path(v) && !counted(v, s[hi:]) && !email(v)
 	case loose:
 		if quoted {
-			return lo, hi, !stopword(v) && !path(v) && !strings.Contains(v, " ")
+			return lo, hi, !stopword(v) && !path(v) && (!strings.Contains(v, " ") || countDigits(v) > 0)
 		}
 		if word(v) {
 			to := strings.Contains(strings.ToLower(s[:at]), " to ") || strings.Contains(strings.ToLower(s[:at]), " as ")
@@ -153,6 +159,14 @@ func (k kind) value(s string, at int, t trust) (lo, hi int, ok bool) {
 	}
 	return lo, hi, !quoted && len(v) >= 6 && strongish(v) || quoted && len(v) >= 6 && passwordy(v) && !strings.Contains(v, " ")
 }
+
+var (
+	// appPassword is how Google and Yahoo show one.
+	appPassword = regexp.MustCompile(`^[a-z]{4}(?: [a-z]{4}){3}\b`)
+	// dial is the combination of a safe.
+	dial   = regexp.MustCompile(`^\d{1,2}(?:-\d{1,2}){2,3}$`)
+	option = regexp.MustCompile(`^[a-z]{2}=`)
+)
 
 // accountAt finds the password of "creds: admin / Welcome1".
 func accountAt(s string, at int, t trust) (lo, hi int, ok bool) {
@@ -235,7 +249,6 @@ var users = []string{"admin", "administrator", "root", "user", "sa", "localadmin
 func pair(s, fold string, lo, hi int, spans []span) []span {
 	from := lo
 	if s[lo] == ' ' {
-		from = lo
 		for from > 0 && lo-from < 64 && s[from-1] > ' ' {
 			from--
 		}
@@ -245,6 +258,9 @@ func pair(s, fold string, lo, hi int, spans []span) []span {
 		lo = hi - 1
 	}
 	user := strings.Trim(fold[from:lo], "\"'`(*:,")
+	if fold[lo:hi] == " : " && !strings.ContainsAny(user, `\@`) {
+		return spans
+	}
 	if user == "" || hi >= len(s) || strings.HasPrefix(s[hi:], "/") {
 		return spans
 	}
@@ -281,7 +297,7 @@ func asPassword(s, _ string, lo, hi int, spans []span) []span {
 	for from > 0 && lo-from < 64 && s[from-1] > ' ' {
 		from--
 	}
-	a, b, _ := valueAt(s[:lo], from, loose)
+	a, b, _ := valueAt(s[:lo], from, bare)
 	if strongish(s[a:b]) {
 		spans = append(spans, span{a, b, "password"})
 	}

@@ -20,6 +20,9 @@ func numbers(s string, spans []span) []span {
 		} else if n := groups(s, dash, 5, 5, func(c byte) bool { return isUpper(c) || isDigit(c) }); n > 0 && countDigits(s[dash-5:dash-5+n]) > 0 {
 			spans = append(spans, span{dash - 5, dash - 5 + n, "product-key"})
 			at = dash - 5 + n
+		} else if n := groups(s, dash, 4, 6, isDigit); n > 0 {
+			spans = append(spans, span{dash - 4, dash - 4 + n, "product-key"})
+			at = dash - 4 + n
 		}
 	}
 	for i := 0; i < len(s); i++ {

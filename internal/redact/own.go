@@ -18,8 +18,8 @@ func ownRules() []ownRule {
 		{"private-key", []string{"-----begin", "private-lines:"}, privateKey},
 		{"recovery-code", []string{"recovery code", "backup code", "scratch code", "bypass code", "recovery-code", "backup-code"}, recoveryCodes},
 		{"bitlocker-recovery-key", []string{"bitlocker", "recovery password", "recovery key"}, spacedBitLocker},
-		{"password", []string{" / ", "admin/", "admin:", "administrator/", "administrator:", "root/", "root:", "sa/", "sa:", "ubnt:", "ubnt/", "pi:", "guest:", "guest/", "user/"}, pair},
-		{"password", []string{" as password", " as pw", " as the pw", " as the password", " as pass", " as temp p", " as a temp p", " as the temp p", " as initial p", " as the new p", " as new p"}, asPassword},
+		{"password", []string{" / ", " : ", " | ", "admin/", "admin:", "administrator/", "administrator:", "root/", "root:", "sa/", "sa:", "ubnt:", "ubnt/", "pi:", "guest:", "guest/", "user/"}, pair},
+		{"password", []string{" as password", " as pw", " as the pw", " as the password", " as pass", " as temp p", " as a temp p", " as the temp p", " as initial p", " as the new p", " as new p", " is the password", " is the pw", " is her p", " is his p", " is my p", " is their p", " which is her p", " which is his p", " which is the p", " which is their p"}, asPassword},
 	}
 	for _, l := range labels() {
 		rules = append(rules, ownRule{l.id, l.words, l.match})
@@ -125,6 +125,11 @@ func commands() []command {
 		{"webhook-url", []string{".webhook.office.com/"}, is(`\.webhook\.office\.com/webhookb2/(\S{36,}?IncomingWebhook/[^\s"'<>)]+)`), nil, true},
 		{"webhook-url", []string{"discord.com/api/webhooks/", "discordapp.com/api/webhooks/"}, is(`[a-z]+\.com/api/webhooks/\d+/([\w-]{20,})`), nil, false},
 		{"totp-seed", []string{"otpauth://"}, is(`otpauth://[^\s"'<>]*?secret=([^\s"'&<>]+)`), nil, false},
+		{"token", []string{"authorization:"}, is(`authorization:[ ]*(?:token|apikey|api-key|key|hmac|sso-key|splunk|bot|ntlm|negotiate|genie-?key)[ ]+([^\s"']{12,})`), mixed, false},
+		{"wifi-key", []string{"ssid"}, is(`ssid[^\r\n]{0,60}?[ ,;/](?:key|pass|pw|pwd)[ \t]*[:=]?[ \t]*["']?([^\s"']+)`), passwordy, false},
+		{"snmp-community", []string{"community "}, is(`community[ ]["']?([^\s"']+)["']?[ ](?:read-only|read-write|ro\b|rw\b)`), argument, false},
+		{"password", []string{"tap"}, is(`tap(?:[ ]is|[ ]?[:=])[ ]*(\S+)`), strongish, false},
+		{"password", []string{" p: ", "/p: ", ",p: "}, is(`[ ,/]p:[ ]+(\S+)`), strongish, true},
 		{"app-secret", []string{"q~"}, is(`q~[\w.~-]{31,34}`), nil, true},
 	}
 }
