@@ -51,9 +51,12 @@ func labels() []label {
 // labelReach is how far from its label a value ends, in bytes.
 const labelReach = 4096
 
+// aboutReach is how far behind its label a value begins, in bytes.
+const aboutReach = 192
+
 // Between a label and its value is, after "for the NAS" or "(admin)":
 var (
-	about = `(?:s\b|\d\b)?(?:[ \t]*\([^()\r\n]{1,40}\)|[ \t]*\[[^\[\]\r\n]{1,30}\])?(?:[ \t]+(?:for|of|on|at|from|in|f\x{fc}r|pour|para|f\.|de|del|du|des|von|vom|zum)(?:[ \t]+[^\s:="'>]{1,40}){1,6}?)?`
+	about = `(?:s\b|\d\b)?(?:[ \t]*\([^()\r\n]+\)|[ \t]*\[[^\[\]\r\n]+\])?(?:[ \t]+(?:for|of|on|at|from|in|f\x{fc}r|pour|para|f\.|de|del|du|des|von|vom|zum)(?:[ \t]+[^\s:="'>]+){1,6}?)?`
 	// an operator,
 	strongly = regexp.MustCompile(`^` + about + "(?:[\"'`*]{1,3}|</?[a-z]{1,6}>|\\\\[\"'])?[ \\t]*(?::{1,2}=?|={1,3}>?|->|=>|\u2192|>|\uff1a)[ \\t]*(?:\\*{1,2}|</?[a-z]{1,6}>)*[ \\t]*")
 	// or a verb,
@@ -77,7 +80,7 @@ func (l label) match(s, fold string, lo, hi int, spans []span) []span {
 	if !l.inner && !wordStart(s, lo) && s[lo-1] != '_' && s[lo-1] != '-' {
 		return spans
 	}
-	if hi < len(s) && (isAlnum(s[hi]) && s[hi] != 's' && !isDigit(s[hi]) || s[hi] >= 0x80 && s[hi] != 0xe2 && s[hi] != 0xef && s[hi] != 0xc2) {
+	if !wordEnd(s, hi) && s[hi] != 's' && !isDigit(s[hi]) {
 		return spans
 	}
 	if strings.HasSuffix(fold[:lo], "publickey") || strings.HasSuffix(fold[:lo], "public key ") || strings.HasPrefix(fold[lo:], "public key") {
@@ -89,11 +92,14 @@ func (l label) match(s, fold string, lo, hi int, spans []span) []span {
 	}
 	rest := s[hi:end]
 	for i, expr := range []*regexp.Regexp{strongly, loosely, barely} {
-		m := expr.FindStringIndex(rest)
+		if i == 0 && !operatorNear(rest[:min(len(rest), aboutReach)]) {
+			continue
+		}
+		m := expr.FindStringIndex(rest[:min(len(rest), aboutReach)])
 		if m == nil || m[1] == len(rest) {
 			continue
 		}
-		if from, to, ok := l.kind.value(rest[:], m[1], strong-trust(i)); ok {
+		if from, to, ok := l.kind.value(rest, m[1], strong-trust(i)); ok {
 			return append(spans, span{hi + from, hi + to, l.id})
 		}
 		if i == 0 {
@@ -108,6 +114,17 @@ func (l label) match(s, fold string, lo, hi int, spans []span) []span {
 	return spans
 }
 
+// operatorNear tells whether there is anything that strongly could match, since
+// that is dear to find out.
+func operatorNear(s string) bool {
+	for _, c := range []byte(s) {
+		if c == ':' || c == '=' || c == '>' || c == 0xe2 || c == 0xef {
+			return true
+		}
+	}
+	return false
+}
+
 // value finds the secret that begins at s[at:], which is the rest of a line.
 func (k kind) value(s string, at int, t trust) (lo, hi int, ok bool) {
 	if k == seed {
@@ -115,7 +132,7 @@ func (k kind) value(s string, at int, t trust) (lo, hi int, ok bool) {
 	}
 	lo, hi, quoted := valueAt(s, at, t)
 	v := s[lo:hi]
-	if len(v) < 3 || masked(v) || isPlaceholderish(v) {
+	if len(v) < 3 || masked(v) {
 		return 0, 0, false
 	}
 	switch k {
@@ -176,7 +193,7 @@ func accountAt(s string, at int, t trust) (lo, hi int, ok bool) {
 	}
 	lo, hi, quoted := valueAt(s, at+m[2], strong)
 	v := s[lo:hi]
-	if masked(v) || isPlaceholderish(v) || stopword(v) || path(v) || len(v) < 4 {
+	if masked(v) || stopword(v) || path(v) || len(v) < 4 {
 		return 0, 0, false
 	}
 	return lo, hi, quoted || strongish(v) || t == strong && passwordy(v) && countDigits(v) < len(v)
@@ -189,7 +206,7 @@ func valueAt(s string, at int, t trust) (lo, hi int, quoted bool) {
 	for at < len(s) && (s[at] == ' ' || s[at] == '\t') {
 		at++
 	}
-	for _, q := range [...][2]string{{`"`, `"`}, {`'`, `'`}, {"`", "`"}, {"\u201c", "\u201d"}, {"\u2018", "\u2019"}, {"\u201e", "\u201c"}, {`\"`, `\"`}, {"**", "**"}, {"@'", "'"}, {"&quot;", "&quot;"}} {
+	for _, q := range [...][2]string{{`"`, `"`}, {`'`, `'`}, {"`", "`"}, {"\u201c", "\u201d"}, {"\u2018", "\u2019"}, {"\u201e", "\u201c"}, {`\"`, `\"`}, {"**", "**"}, {"@'", "'"}, {"&quot;", "&quot;"}, {opening, closing}} {
 		if rest, ok := strings.CutPrefix(s[at:], q[0]); ok {
 			lo = at + len(q[0])
 			if n := strings.Index(rest, q[1]); n > 0 && n <= 256 {
@@ -198,7 +215,7 @@ func valueAt(s string, at int, t trust) (lo, hi int, quoted bool) {
 		}
 	}
 	lo, hi = at, at
-	for hi < len(s) && s[hi] > ' ' && !strings.HasPrefix(s[hi:], opening) && !strings.HasPrefix(s[hi:], "\u00a0") && !strings.HasPrefix(s[hi:], "\u2026") && !strings.HasPrefix(s[hi:], "\u2014") && !strings.HasPrefix(s[hi:], "\u2013") {
+	for hi < len(s) && s[hi] > ' ' && !strings.HasPrefix(s[hi:], closing) && !strings.HasPrefix(s[hi:], "\u00a0") && !strings.HasPrefix(s[hi:], "\u2026") && !strings.HasPrefix(s[hi:], "\u2014") && !strings.HasPrefix(s[hi:], "\u2013") {
 		if c := s[hi]; hi > lo && (c == '"' || c == '`' || c == '|' || c == '<' && hi+1 < len(s) && (s[hi+1] == '/' || isLower(s[hi+1]))) || hi > lo && t == strong && fieldEnds(s[hi:]) {
 			break
 		}
@@ -275,7 +292,7 @@ func pair(s, fold string, lo, hi int, spans []span) []span {
 	if !known && !(strings.ContainsAny(user, ".") && !strings.ContainsAny(user, `/\:`) && countDigits(user) == 0) {
 		return spans
 	}
-	if len(v) >= 5 && !masked(v) && !isPlaceholderish(v) && (quoted && passwordy(v) || strongish(v)) && !strings.Contains(v, "/") {
+	if len(v) >= 5 && !masked(v) && (quoted && passwordy(v) || strongish(v)) && !strings.Contains(v, "/") {
 		spans = append(spans, span{a, b, "password"})
 	}
 	return spans

@@ -62,9 +62,13 @@ var groupings = [][]int{{4, 4, 4, 4}, {4, 6, 5}, {4, 6, 4}, {13}, {14}, {15}, {1
 
 // card is the length of the card number that s begins with, or 0.
 func card(s string) int {
+	if len(s) < 13 || s[0] < '2' || s[0] > '6' || !isDigit(s[1]) || !isDigit(s[2]) || !isDigit(s[3]) {
+		return 0
+	}
+	var room [19]byte
 next:
 	for _, grouping := range groupings {
-		var digits []byte
+		digits := room[:0]
 		at := 0
 		for g, size := range grouping {
 			if g > 0 {

@@ -19,9 +19,6 @@ func masked(v string) bool {
 
 var variable = regexp.MustCompile(`^(?:\$\{?[A-Za-z_]\w*(?:[:.]\w+)*\}?[,;)]*|\$\(.*|%\w+%|<[^<>]*>?|\{\{.*|\{[\w .-]*\}|\[[^\[\]]*\]?|\(.*|@\w*Password|process\.env.*|os\.environ.*|ENC\[.*|vault:.*)$`)
 
-// isPlaceholderish keeps anything that looks like a placeholder of ours apart.
-func isPlaceholderish(v string) bool { return strings.Contains(v, opening) || strings.Contains(v, closing) }
-
 // argument is a value of a command line that is not one of its switches.
 func argument(v string) bool {
 	return len(v) >= 3 && !stopword(v) && v[0] != '*' && !strings.HasSuffix(v, ":")
