@@ -32,7 +32,7 @@ const (
 
 func labels() []label {
 	return []label{
-		{"password", []string{"password", "passwd", "passwort", "kennwort", "contrase\u00f1a", "contrasena", "mot de passe", "wachtwoord", "passphrase", "passcode", "pwd", "admpwd"}, true, password},
+		{"password", []string{"password", "passwd", "passwort", "kennwort", "contrase\u00f1a", "contrasena", "mot de passe", "wachtwoord", "passphrase", "passcode", "pwd", "admpwd", "passhash"}, true, password},
 		{"password", []string{"pw", "pass", "passw", "p/w", "temporary access pass", "mdp", "clave", "pswd"}, false, password},
 		{"credentials", []string{"creds", "credentials", "login", "logon", "log in", "cred"}, false, account},
 		{"wifi-key", []string{"psk", "pre-shared key", "preshared key", "pre shared key", "presharedkey", "wifi key", "wi-fi key", "wifi pass", "wlan key", "wireless key", "wpa key", "wpa2 key", "wpa3 key", "wpa2-key", "network key", "key content", "keymaterial", "wpa_passphrase", "network security key"}, true, password},
@@ -51,13 +51,16 @@ func labels() []label {
 // labelReach is how far from its label a value ends, in bytes.
 const labelReach = 4096
 
+// aboutReach is how far behind its label a value begins, in bytes.
+const aboutReach = 192
+
 // Between a label and its value is, after "for the NAS" or "(admin)":
 var (
-	about = `(?:s\b|\d\b)?(?:[ \t]*\([^()\r\n]{1,40}\)|[ \t]*\[[^\[\]\r\n]{1,30}\])?(?:[ \t]+(?:for|of|on|at|from|in|f\x{fc}r|pour|para|f\.|de|del|von|vom)(?:[ \t]+[^\s:="'>]{1,40}){1,6}?)?`
+	about = `(?:s\b|\d\b)?(?:[ \t]*\([^()\r\n]+\)|[ \t]*\[[^\[\]\r\n]+\])?(?:[ \t]+(?:for|of|on|at|from|in|f\x{fc}r|pour|para|f\.|de|del|du|des|von|vom|zum)(?:[ \t]+[^\s:="'>]+){1,6}?)?`
 	// an operator,
 	strongly = regexp.MustCompile(`^` + about + "(?:[\"'`*]{1,3}|</?[a-z]{1,6}>|\\\\[\"'])?[ \\t]*(?::{1,2}=?|={1,3}>?|->|=>|\u2192|>|\uff1a)[ \\t]*(?:\\*{1,2}|</?[a-z]{1,6}>)*[ \\t]*")
 	// or a verb,
-	loosely = regexp.MustCompile(`^` + about + `[ \t]+(?i:(?:(?:has|have)[ \t]+been|was|is|got|now|then|back|a[ \t]+été|wurde)[ \t]+)?(?:(?i:re)?(?i:set|changed|updated|moved|switched|ge(?:\x{e4}|ae)ndert)[ \t]+(?i:back[ \t]+)?)?(?i:should[ \t]+be|will[ \t]+be|must[ \t]+be|would[ \t]+be|is|was|to|into|est|ist|war|lautet|es|auf|are|as|isn't)[ \t]+(?i:(?:now|still|just|currently|temporarily|again|set[ \t]+to|changed[ \t]+to|also|probably|literally|actually|default|the[ \t]+default|simply|back[ \t]+to)[ \t]+){0,2}:?[ \t]*`)
+	loosely = regexp.MustCompile(`^` + about + `(?:['\x{2019}]s|[ \t]+(?i:(?:(?:has|have)[ \t]+been|was|is|got|now|then|back|a[ \t]+été|wurde)[ \t]+)?(?:(?i:re)?(?i:set|changed|updated|moved|switched|ge(?:\x{e4}|ae)ndert)[ \t]+(?i:back[ \t]+)?)?(?i:should[ \t]+be|will[ \t]+be|must[ \t]+be|would[ \t]+be|is|was|to|into|est|ist|war|lautet|es|auf|are|as|isn't))[ \t]+(?i:(?:now|still|just|currently|temporarily|again|set[ \t]+to|changed[ \t]+to|also|probably|literally|actually|default|the[ \t]+default|simply|back[ \t]+to)[ \t]+){0,2}:?[ \t]*`)
 	// or nothing.
 	barely = regexp.MustCompile(`^[ \t]+`)
 	// The value of "Password:" may be a line of its own.
@@ -77,7 +80,7 @@ func (l label) match(s, fold string, lo, hi int, spans []span) []span {
 	if !l.inner && !wordStart(s, lo) && s[lo-1] != '_' && s[lo-1] != '-' {
 		return spans
 	}
-	if hi < len(s) && (isAlnum(s[hi]) && s[hi] != 's' && !isDigit(s[hi]) || s[hi] >= 0x80 && s[hi] != 0xe2 && s[hi] != 0xef && s[hi] != 0xc2) {
+	if !wordEnd(s, hi) && s[hi] != 's' && !isDigit(s[hi]) {
 		return spans
 	}
 	if strings.HasSuffix(fold[:lo], "publickey") || strings.HasSuffix(fold[:lo], "public key ") || strings.HasPrefix(fold[lo:], "public key") {
@@ -89,11 +92,14 @@ func (l label) match(s, fold string, lo, hi int, spans []span) []span {
 	}
 	rest := s[hi:end]
 	for i, expr := range []*regexp.Regexp{strongly, loosely, barely} {
-		m := expr.FindStringIndex(rest)
+		if i == 0 && !operatorNear(rest[:min(len(rest), aboutReach)]) {
+			continue
+		}
+		m := expr.FindStringIndex(rest[:min(len(rest), aboutReach)])
 		if m == nil || m[1] == len(rest) {
 			continue
 		}
-		if from, to, ok := l.kind.value(rest[:], m[1], strong-trust(i)); ok {
+		if from, to, ok := l.kind.value(rest, m[1], strong-trust(i)); ok {
 			return append(spans, span{hi + from, hi + to, l.id})
 		}
 		if i == 0 {
@@ -108,6 +114,17 @@ func (l label) match(s, fold string, lo, hi int, spans []span) []span {
 	return spans
 }
 
+// operatorNear tells whether there is anything that strongly could match, since
+// that is dear to find out.
+func operatorNear(s string) bool {
+	for _, c := range []byte(s) {
+		if c == ':' || c == '=' || c == '>' || c == 0xe2 || c == 0xef {
+			return true
+		}
+	}
+	return false
+}
+
 // value finds the secret that begins at s[at:], which is the rest of a line.
 func (k kind) value(s string, at int, t trust) (lo, hi int, ok bool) {
 	if k == seed {
@@ -115,21 +132,27 @@ func (k kind) value(s string, at int, t trust) (lo, hi int, ok bool) {
 	}
 	lo, hi, quoted := valueAt(s, at, t)
 	v := s[lo:hi]
-	if len(v) < 3 || masked(v) || isPlaceholderish(v) {
+	if len(v) < 3 || masked(v) {
 		return 0, 0, false
 	}
 	switch k {
 	case token:
-		if t == bare && len(v) < 16 {
+		if t == bare && (len(v) < 10 || len(v) < 16 && !strings.ContainsAny(v, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")) {
 			return 0, 0, false
 		}
-		return lo, hi, mixed(v) && (t == strong && !path(v) || !benign(v))
+		return lo, hi, mixed(v) && (t == strong && !option.MatchString(v) || hexDigest.MatchString(v) || !benign(v))
 	case pin:
 		n := strings.Trim(v, "#*")
+		if t != bare && dial.MatchString(v) {
+			return lo, hi, true
+		}
 		return lo, hi, countDigits(n) == len(n) && len(n) >= 3 && len(n) <= 12 && n[0] != '+' && !unitFollows(s[hi:]) && (t != bare || len(n) >= 4)
 	case account:
 		return accountAt(s, at, t)
 	case password, seed:
+	}
+	if m := appPassword.FindString(s[lo:]); m != "" && !slices.ContainsFunc(strings.Fields(m), stopword) {
+		return lo, lo + len(m), true
 	}
 	switch t {
 	case strong:
@@ -142,7 +165,7 @@ func (k kind) value(s string, at int, t trust) (lo, hi int, ok bool) {
 		return lo, hi, !stopword(v) && !path(v) && !counted(v, s[hi:]) && !email(v)
 	case loose:
 		if quoted {
-			return lo, hi, !stopword(v) && !path(v) && !strings.Contains(v, " ")
+			return lo, hi, !stopword(v) && !path(v) && (!strings.Contains(v, " ") || countDigits(v) > 0)
 		}
 		if word(v) {
 			to := strings.Contains(strings.ToLower(s[:at]), " to ") || strings.Contains(strings.ToLower(s[:at]), " as ")
@@ -154,6 +177,14 @@ func (k kind) value(s string, at int, t trust) (lo, hi int, ok bool) {
 	return lo, hi, !quoted && len(v) >= 6 && strongish(v) || quoted && len(v) >= 6 && passwordy(v) && !strings.Contains(v, " ")
 }
 
+var (
+	// appPassword is how Google and Yahoo show one.
+	appPassword = regexp.MustCompile(`^[a-z]{4}(?: [a-z]{4}){3}\b`)
+	// dial is the combination of a safe.
+	dial   = regexp.MustCompile(`^\d{1,2}(?:-\d{1,2}){2,3}$`)
+	option = regexp.MustCompile(`^[a-z]{2}=`)
+)
+
 // accountAt finds the password of "creds: admin / Welcome1".
 func accountAt(s string, at int, t trust) (lo, hi int, ok bool) {
 	m := userAnd.FindStringSubmatchIndex(s[at:])
@@ -162,7 +193,7 @@ func accountAt(s string, at int, t trust) (lo, hi int, ok bool) {
 	}
 	lo, hi, quoted := valueAt(s, at+m[2], strong)
 	v := s[lo:hi]
-	if masked(v) || isPlaceholderish(v) || stopword(v) || path(v) || len(v) < 4 {
+	if masked(v) || stopword(v) || path(v) || len(v) < 4 {
 		return 0, 0, false
 	}
 	return lo, hi, quoted || strongish(v) || t == strong && passwordy(v) && countDigits(v) < len(v)
@@ -175,7 +206,7 @@ func valueAt(s string, at int, t trust) (lo, hi int, quoted bool) {
 	for at < len(s) && (s[at] == ' ' || s[at] == '\t') {
 		at++
 	}
-	for _, q := range [...][2]string{{`"`, `"`}, {`'`, `'`}, {"`", "`"}, {"\u201c", "\u201d"}, {"\u2018", "\u2019"}, {"\u201e", "\u201c"}, {`\"`, `\"`}, {"**", "**"}, {"@'", "'"}, {"&quot;", "&quot;"}} {
+	for _, q := range [...][2]string{{`"`, `"`}, {`'`, `'`}, {"`", "`"}, {"\u201c", "\u201d"}, {"\u2018", "\u2019"}, {"\u201e", "\u201c"}, {`\"`, `\"`}, {"**", "**"}, {"@'", "'"}, {"&quot;", "&quot;"}, {opening, closing}} {
 		if rest, ok := strings.CutPrefix(s[at:], q[0]); ok {
 			lo = at + len(q[0])
 			if n := strings.Index(rest, q[1]); n > 0 && n <= 256 {
@@ -184,7 +215,7 @@ func valueAt(s string, at int, t trust) (lo, hi int, quoted bool) {
 		}
 	}
 	lo, hi = at, at
-	for hi < len(s) && s[hi] > ' ' && !strings.HasPrefix(s[hi:], opening) && !strings.HasPrefix(s[hi:], "\u00a0") && !strings.HasPrefix(s[hi:], "\u2026") && !strings.HasPrefix(s[hi:], "\u2014") && !strings.HasPrefix(s[hi:], "\u2013") {
+	for hi < len(s) && s[hi] > ' ' && !strings.HasPrefix(s[hi:], closing) && !strings.HasPrefix(s[hi:], "\u00a0") && !strings.HasPrefix(s[hi:], "\u2026") && !strings.HasPrefix(s[hi:], "\u2014") && !strings.HasPrefix(s[hi:], "\u2013") {
 		if c := s[hi]; hi > lo && (c == '"' || c == '`' || c == '|' || c == '<' && hi+1 < len(s) && (s[hi+1] == '/' || isLower(s[hi+1]))) || hi > lo && t == strong && fieldEnds(s[hi:]) {
 			break
 		}
@@ -235,7 +266,6 @@ var users = []string{"admin", "administrator", "root", "user", "sa", "localadmin
 func pair(s, fold string, lo, hi int, spans []span) []span {
 	from := lo
 	if s[lo] == ' ' {
-		from = lo
 		for from > 0 && lo-from < 64 && s[from-1] > ' ' {
 			from--
 		}
@@ -245,6 +275,9 @@ func pair(s, fold string, lo, hi int, spans []span) []span {
 		lo = hi - 1
 	}
 	user := strings.Trim(fold[from:lo], "\"'`(*:,")
+	if fold[lo:hi] == " : " && !strings.ContainsAny(user, `\@`) {
+		return spans
+	}
 	if user == "" || hi >= len(s) || strings.HasPrefix(s[hi:], "/") {
 		return spans
 	}
@@ -259,7 +292,7 @@ func pair(s, fold string, lo, hi int, spans []span) []span {
 	if !known && !(strings.ContainsAny(user, ".") && !strings.ContainsAny(user, `/\:`) && countDigits(user) == 0) {
 		return spans
 	}
-	if len(v) >= 5 && !masked(v) && !isPlaceholderish(v) && (quoted && passwordy(v) || strongish(v)) && !strings.Contains(v, "/") {
+	if len(v) >= 5 && !masked(v) && (quoted && passwordy(v) || strongish(v)) && !strings.Contains(v, "/") {
 		spans = append(spans, span{a, b, "password"})
 	}
 	return spans
@@ -281,7 +314,7 @@ func asPassword(s, _ string, lo, hi int, spans []span) []span {
 	for from > 0 && lo-from < 64 && s[from-1] > ' ' {
 		from--
 	}
-	a, b, _ := valueAt(s[:lo], from, loose)
+	a, b, _ := valueAt(s[:lo], from, bare)
 	if strongish(s[a:b]) {
 		spans = append(spans, span{a, b, "password"})
 	}

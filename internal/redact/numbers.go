@@ -20,6 +20,9 @@ func numbers(s string, spans []span) []span {
 		} else if n := groups(s, dash, 5, 5, func(c byte) bool { return isUpper(c) || isDigit(c) }); n > 0 && countDigits(s[dash-5:dash-5+n]) > 0 {
 			spans = append(spans, span{dash - 5, dash - 5 + n, "product-key"})
 			at = dash - 5 + n
+		} else if n := groups(s, dash, 4, 6, isDigit); n > 0 {
+			spans = append(spans, span{dash - 4, dash - 4 + n, "product-key"})
+			at = dash - 4 + n
 		}
 	}
 	for i := 0; i < len(s); i++ {
@@ -59,9 +62,13 @@ var groupings = [][]int{{4, 4, 4, 4}, {4, 6, 5}, {4, 6, 4}, {13}, {14}, {15}, {1
 
 // card is the length of the card number that s begins with, or 0.
 func card(s string) int {
+	if len(s) < 13 || s[0] < '2' || s[0] > '6' || !isDigit(s[1]) || !isDigit(s[2]) || !isDigit(s[3]) {
+		return 0
+	}
+	var room [19]byte
 next:
 	for _, grouping := range groupings {
-		var digits []byte
+		digits := room[:0]
 		at := 0
 		for g, size := range grouping {
 			if g > 0 {

@@ -3,6 +3,8 @@ package redact
 import (
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // ownRule is one of ours.
@@ -18,8 +20,8 @@ func ownRules() []ownRule {
 		{"private-key", []string{"-----begin", "private-lines:"}, privateKey},
 		{"recovery-code", []string{"recovery code", "backup code", "scratch code", "bypass code", "recovery-code", "backup-code"}, recoveryCodes},
 		{"bitlocker-recovery-key", []string{"bitlocker", "recovery password", "recovery key"}, spacedBitLocker},
-		{"password", []string{" / ", "admin/", "admin:", "administrator/", "administrator:", "root/", "root:", "sa/", "sa:", "ubnt:", "ubnt/", "pi:", "guest:", "guest/", "user/"}, pair},
-		{"password", []string{" as password", " as pw", " as the pw", " as the password", " as pass", " as temp p", " as a temp p", " as the temp p", " as initial p", " as the new p", " as new p"}, asPassword},
+		{"password", []string{" / ", " : ", " | ", "admin/", "admin:", "administrator/", "administrator:", "root/", "root:", "sa/", "sa:", "ubnt:", "ubnt/", "pi:", "guest:", "guest/", "user/"}, pair},
+		{"password", []string{" as password", " as pw", " as the pw", " as the password", " as pass", " as temp p", " as a temp p", " as the temp p", " as initial p", " as the new p", " as new p", " is the password", " is the pw", " is her p", " is his p", " is my p", " is their p", " which is her p", " which is his p", " which is the p", " which is their p"}, asPassword},
 	}
 	for _, l := range labels() {
 		rules = append(rules, ownRule{l.id, l.words, l.match})
@@ -41,7 +43,7 @@ type command struct {
 }
 
 // commandReach is how far from its keyword a secret of a command ends, in bytes.
-const commandReach = 4096
+const commandReach = 1024
 
 func (c command) match(s, _ string, lo, hi int, spans []span) []span {
 	if !c.inner && (!wordStart(s, lo) || lo > 1 && s[lo-1] == '-' && isAlnum(s[lo-2])) {
@@ -125,13 +127,32 @@ func commands() []command {
 		{"webhook-url", []string{".webhook.office.com/"}, is(`\.webhook\.office\.com/webhookb2/(\S{36,}?IncomingWebhook/[^\s"'<>)]+)`), nil, true},
 		{"webhook-url", []string{"discord.com/api/webhooks/", "discordapp.com/api/webhooks/"}, is(`[a-z]+\.com/api/webhooks/\d+/([\w-]{20,})`), nil, false},
 		{"totp-seed", []string{"otpauth://"}, is(`otpauth://[^\s"'<>]*?secret=([^\s"'&<>]+)`), nil, false},
+		{"token", []string{"authorization:"}, is(`authorization:[ ]*(?:token|apikey|api-key|key|hmac|sso-key|splunk|bot|ntlm|negotiate|genie-?key)[ ]+([^\s"']{12,})`), mixed, false},
+		{"wifi-key", []string{"ssid"}, is(`ssid[^\r\n]{0,60}?[ ,;/](?:key|pass|pw|pwd)[ \t]*[:=]?[ \t]*["']?([^\s"']+)`), passwordy, false},
+		{"snmp-community", []string{"community "}, is(`community[ ]["']?([^\s"']+)["']?[ ](?:read-only|read-write|ro\b|rw\b)`), argument, false},
+		{"password", []string{"tap"}, is(`tap(?:[ ]is|[ ]?[:=])[ ]*(\S+)`), strongish, false},
+		{"password", []string{" p: ", "/p: ", ",p: "}, is(`[ ,/]p:[ ]+(\S+)`), strongish, true},
 		{"app-secret", []string{"q~"}, is(`q~[\w.~-]{31,34}`), nil, true},
 	}
 }
 
-func wordStart(s string, i int) bool { return i == 0 || !isAlnum(s[i-1]) && s[i-1] < 0x80 }
+// wordStart tells whether no letter or digit is before s[i].
+func wordStart(s string, i int) bool {
+	if i == 0 || s[i-1] < 0x80 {
+		return i == 0 || !isAlnum(s[i-1])
+	}
+	before, _ := utf8.DecodeLastRuneInString(s[:i])
+	return !unicode.IsLetter(before)
+}
 
-func wordEnd(s string, i int) bool { return i >= len(s) || !isAlnum(s[i]) && s[i] < 0x80 }
+// wordEnd tells whether no letter or digit is at s[i].
+func wordEnd(s string, i int) bool {
+	if i >= len(s) || s[i] < 0x80 {
+		return i >= len(s) || !isAlnum(s[i])
+	}
+	after, _ := utf8.DecodeRuneInString(s[i:])
+	return !unicode.IsLetter(after)
+}
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
@@ -146,7 +167,7 @@ const maxPEM = 16 << 10
 
 var (
 	pemBegin = regexp.MustCompile(`^(?i:-----BEGIN[ A-Z0-9_-]{0,60}PRIVATE KEY(?: BLOCK)?-----)`)
-	pemEnd   = regexp.MustCompile(`-----(?i:END)[ A-Za-z0-9_-]{0,60}PRIVATE KEY(?: BLOCK)?-----`)
+	pemEnd   = regexp.MustCompile(`^-----(?i:END)[ A-Za-z0-9_-]{0,60}PRIVATE KEY(?: BLOCK)?-----`)
 	pemBody  = regexp.MustCompile(`^(?:(?:\s|\\[rn]|>|\|)*(?:[A-Za-z-]+: [^\r\n]*|[A-Za-z0-9+/=]{16,}))+`)
 	ppkBody  = regexp.MustCompile(`^(?i:private-lines:)[ \t]*\d+\s+((?:[A-Za-z0-9+/=]{16,}\s*)+)`)
 )
@@ -165,8 +186,20 @@ func privateKey(s, _ string, lo, hi int, spans []span) []span {
 	if begin == nil {
 		return spans
 	}
-	if end := pemEnd.FindStringIndex(rest); end != nil {
-		return append(spans, span{lo, lo + end[1], "private-key"})
+	for at := begin[1]; ; {
+		i := strings.Index(rest[at:], "-----")
+		if i < 0 {
+			break
+		}
+		at += i
+		if end := pemEnd.FindStringIndex(rest[at:min(len(rest), at+128)]); end != nil {
+			return append(spans, span{lo, lo + at + end[1], "private-key"})
+		}
+		if !strings.HasPrefix(rest[at:], "-----BEGIN") {
+			at += 5
+			continue
+		}
+		break // another one begins, and this one has no end
 	}
 	if body := pemBody.FindStringIndex(rest[begin[1]:]); body != nil {
 		return append(spans, span{lo, lo + begin[1] + body[1], "private-key"})

@@ -25,6 +25,10 @@ const family = `(?i)[\w.-]{0,50}?`
 // of bytes without white space that the rule's expression needs at least.
 var solidRuns = map[string]int{"jwt": 33, "twilio-api-key": 34, "vault-service-token": 26, "flyio-access-token": 40, "aws-access-token": 20}
 
+// reaches bounds rules that would look at pages behind each word like "curl",
+// in bytes.
+var reaches = map[string]int{"curl-auth-header": 640, "curl-auth-user": 640}
+
 // named are rules whose secret has a name in front, and what is between them.
 var named = map[string]string{"curl-auth-user": ":", "kubernetes-secret-yaml": ":"}
 
@@ -84,7 +88,7 @@ func loadShapes() ([]*shapeRule, error) {
 		if r.Regex == "" {
 			continue
 		}
-		rule := &shapeRule{id: r.ID, group: r.SecretGroup, entropy: r.Entropy, keywords: r.Keywords, solid: solidRuns[r.ID], allow: []allowlist{everywhere}}
+		rule := &shapeRule{id: r.ID, group: r.SecretGroup, entropy: r.Entropy, keywords: r.Keywords, solid: solidRuns[r.ID]}
 		text := r.Regex
 		if rest, ok := strings.CutPrefix(text, family); ok {
 			rule.anchored, text = true, `^(?i)`+rest
@@ -97,6 +101,9 @@ func loadShapes() ([]*shapeRule, error) {
 			return nil, fmt.Errorf("redact: gitleaks.toml: rule %s: %w", r.ID, err)
 		}
 		rule.reach = longest(parsed)
+		if n := reaches[r.ID]; n > 0 {
+			rule.reach = n
+		}
 		for _, a := range r.Allowlists {
 			if a.Condition == "AND" && len(a.Paths) > 0 {
 				continue
@@ -107,6 +114,7 @@ func loadShapes() ([]*shapeRule, error) {
 			}
 			rule.allow = append(rule.allow, allow)
 		}
+		rule.allow = append(rule.allow, everywhere)
 		rules = append(rules, rule)
 	}
 	return rules, nil
@@ -261,7 +269,7 @@ func (r *shapeRule) judge(s string, at int, m []int, spans []span) []span {
 		}
 	}
 	secret := s[lo:hi]
-	if r.id == "generic-api-key" && benign(secret) {
+	if r.id == "generic-api-key" && (countDigits(secret) == 0 || benign(secret)) {
 		return spans // an own label decides about GUIDs and digests
 	}
 	if r.entropy > 0 && entropy(secret) <= r.entropy || strings.Contains(strings.ToLower(s[max(0, lo-16):lo]), "publickeytoken") {

@@ -19,9 +19,6 @@ func masked(v string) bool {
 
 var variable = regexp.MustCompile(`^(?:\$\{?[A-Za-z_]\w*(?:[:.]\w+)*\}?[,;)]*|\$\(.*|%\w+%|<[^<>]*>?|\{\{.*|\{[\w .-]*\}|\[[^\[\]]*\]?|\(.*|@\w*Password|process\.env.*|os\.environ.*|ENC\[.*|vault:.*)$`)
 
-// isPlaceholderish keeps anything that looks like a placeholder of ours apart.
-func isPlaceholderish(v string) bool { return strings.Contains(v, opening) || strings.Contains(v, closing) }
-
 // argument is a value of a command line that is not one of its switches.
 func argument(v string) bool {
 	return len(v) >= 3 && !stopword(v) && v[0] != '*' && !strings.HasSuffix(v, ":")
@@ -95,9 +92,14 @@ func benign(v string) bool {
 	return path(v) || email(v) || date.MatchString(v) || identifier.MatchString(v)
 }
 
+// hexDigits are digests of MD5 and SHA.
+const hexDigits = `(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9A-F]{32}|[0-9A-F]{40}|[0-9A-F]{64})`
+
+var hexDigest = regexp.MustCompile(`^` + hexDigits + `$`)
+
 var identifier = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`\{?[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\}?`, // GUID
-	`(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9A-F]{32}|[0-9A-F]{40}|[0-9A-F]{64})`,
+	hexDigits,
 	`(?i:sha\d+:|md5:|sha\d+-).*`,
 	`(?i:kb|ms|cve-|inc|req|chg|prb|cs|tkt|t|ticket|case|ref|sr|rfc|po|so|wo|#)-?\d[\d.-]*`, // numbers of tickets and updates
 	`S-1-\d+(?:-\d+)*`, // SID
@@ -105,7 +107,7 @@ var identifier = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`v?\d+(?:[.,]\d+)*[a-z]?\d*(?:/\d+)?`,                      // versions, addresses, numbers
 	`[A-Za-z]{1,8}-\d{1,3}`, `[A-Z]{2,}\d{0,5}`, `[A-Z0-9]+(?:-[A-Z0-9]+)+`, // srv-01, DC01, NYC-SQL-2
 	`(?i:[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|local|lan|internal|test|example|corp|exe|dll|msi|log|txt|ps1|bat|cmd|pdf|docx?|xlsx?|csv|json|xml|ya?ml|conf|cfg|ini|zip|iso|io|us|uk|de))`,
-	`(?i:win(?:dows)?\d+|office\d+|o365|m365|office365|server\d+|exchange\d+|sql\d+|outlook\d+|sha\d+|aes\d+|md\d|tls1?\.?\d|oauth\d?|ntlmv\d|ipv\d|smbv?\d|wpa\d|ikev\d|mfa|2fa|802\.1x|step\d+|part\d+|page\d+|day\d+|user\d+|test\d+|room\d+|port\d+|vlan\d+|build\d+|option\d+|attempt\d+|phase\d+|line\d+|q\d|h\d|rev\d+|ver\d+|base64|x64|x86|utf-?\d+)`,
+	`(?i:win(?:dows)?\d+|office\d+|o365|m365|office365|server\d+|exchange\d+|sql\d+|outlook\d+|sha\d+|aes\d+|md\d|tls1?\.?\d|oauth\d?|ntlmv\d|ipv\d|smbv?\d|wpa\d(?:-\w+)?|ikev\d|mfa|2fa|802\.1x|step\d+|part\d+|page\d+|day\d+|user\d+|test\d+|room\d+|port\d+|vlan\d+|build\d+|option\d+|attempt\d+|phase\d+|line\d+|q\d|h\d|rev\d+|ver\d+|base64|x64|x86|utf-?\d+)`,
 	`(?i:[a-z]+)(?:\(s\)|/[A-Za-z/]+)`, // password(s), user/group
 	`[A-Za-z]+\d?=\S*`, `-{1,2}[A-Za-z][\w-]*`, `/[A-Za-z?]+(?::\S*)?`, // options
 	`(?:[A-Z][a-z]+){2,}\d?`, // PasswordLastSet
