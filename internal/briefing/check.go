@@ -56,10 +56,11 @@ func Check(in Input, rules Briefing, cut Cut, raw []byte) (Briefing, Findings, e
 		return Briefing{}, Findings{}, err
 	}
 	c := checker{steps: map[int]models.Step{}, b: rules.Map(func(s string) string { return s })}
-	for _, step := range clean(in).Steps {
+	steps := clean(in).Steps
+	for _, step := range steps {
 		c.steps[step.Seq] = step
 	}
-	for _, seq := range slices.Concat(cut.Omitted, untrusted(in.Steps)) {
+	for _, seq := range slices.Concat(cut.Omitted, untrusted(steps)) {
 		delete(c.steps, seq)
 	}
 	c.merge(a)
@@ -274,11 +275,8 @@ func (c *checker) hypotheses(a answer) {
 			continue
 		}
 		h := Hypothesis{
-			Statement: text, For: pro.Refs, Against: contra.Refs, Confidence: Confidence(x.Confidence),
+			Statement: text, For: slices.Clone(pro.Refs), Against: contra.Refs, Confidence: Confidence(x.Confidence),
 			Because: c.text(x.Because), NextTest: c.text(x.NextTest), Basis: pro,
-		}
-		for _, ref := range contra.Refs {
-			h.Refs = addRef(slices.Clone(h.Refs), ref)
 		}
 		if pro.Unsupported {
 			h.Confidence = Low

@@ -181,10 +181,10 @@ var (
 		`(?:\d{1,2}[:.]\d\d|\d{1,2} ?[ap]\.?m\b|noon\b|\d{1,2} and \d{1,2}\b)(?:\s+(?:today|tomorrow|and then every (?:hour|day)))?|\bin (?:an?|\d+) ?(?:min(?:ute)?s?|h(?:our)?s?|days?)\b|` +
 		`\b(?:(?:before|by|until|till?|for|on|over)\s+)(?:the\s+)?(?:today|tonight|tomorrow(?: noon)?|end of (?:the )?day|EOD|(?:mon|tues|wednes|thurs|fri|satur|sun)day(?:'s exams)?|(?:weekend|shift change))\b|\b(?:after|before|by) \d{1,2}\b|` +
 		`\b(?:today|tonight|tomorrow|(?-i:NOW|ASAP))\b`)
-	injection = regexp.MustCompile(`(?i)\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:above|previous|prior|earlier|all|your|these|any)\b.{0,30}\b(?:instructions?|prompts?|rules?|text|context|above)?|` +
-		`\bsystem prompt\b|\byou are (?:now )?(?:an? )?(?:AI|LLM|language model|assistant)\b|<\|?/?(?:system|im_start|im_end|assistant)\|?>|` +
-		`\b(?:output|respond|answer|reply) (?:only )?with (?:the following|this JSON)\b|\bnew instructions?:`)
-	ignoreWhat = regexp.MustCompile(`(?i)\b(?:above|previous|prior|earlier|instructions?|prompts?)\b`)
+	// injection is how texts speak to a model; people who write to people do not.
+	injection = regexp.MustCompile(`(?i)\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instructions?|prompts?|(?:your|these|those|previous|prior) rules|(?:the|all|everything|anything) (?:above|previous|prior|before))\b|` +
+		`\bsystem prompt\b|\byou are (?:now )?an? (?:AI|LLM|language model|AI assistant)\b|<\|?/?(?:system|im_start|im_end|assistant)\|?>|` +
+		`\b(?:output|respond|answer|reply) (?:only )?with (?:the following|this) (?:JSON|text)\b|\b(?:new|updated) (?:system )?instructions?\s*:|\bnote to (?:the )?(?:AI|model|LLM|assistant)\b`)
 )
 
 // untrusted are the steps whose text speaks to a model. Nothing else uses such
@@ -192,7 +192,7 @@ var (
 func untrusted(steps []models.Step) []int {
 	var found []int
 	for _, step := range steps {
-		if m := injection.FindString(step.Text); m != "" && (!strings.Contains(strings.ToLower(m), "ignore") || ignoreWhat.MatchString(m)) {
+		if injection.MatchString(step.Text) {
 			found = append(found, step.Seq)
 		}
 	}
@@ -355,8 +355,8 @@ func (r *reader) environment() []Fact {
 				continue
 			}
 			if strings.EqualFold(strings.ReplaceAll(f.Value, "-", ""), strings.ReplaceAll(value, "-", "")) || kind == FactAsset && strings.HasPrefix(strings.ToLower(f.Value), strings.ToLower(value)+".") {
-				if len(basis.Refs) > 0 && len(f.Refs) < 3 && !slices.Contains(f.Refs, basis.Refs[0]) {
-					facts[i].Refs = append(facts[i].Refs, basis.Refs[0])
+				if len(basis.Refs) > 0 && len(f.Refs) < 3 {
+					facts[i].Refs = addRef(f.Refs, basis.Refs[0])
 				}
 				return
 			}
