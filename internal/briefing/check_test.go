@@ -82,7 +82,8 @@ func TestCheckAdversarial(t *testing.T) {
 		check  func(t *testing.T, b Briefing, f Findings)
 	}{
 		{
-			"invented citations", func(a *answer) { a.Hypotheses[0].For = []int{0, 31, 999, -5} }, Cut{},
+			"invented citations", func(a *answer) { a.Hypotheses[0].For = []int{0, 31, 999, -5} },
+			Cut{},
 			func(t *testing.T, b Briefing, f Findings) {
 				h := b.Hypotheses[len(b.Hypotheses)-1]
 				require.Equal(t, []int{31}, h.Refs)
@@ -92,7 +93,8 @@ func TestCheckAdversarial(t *testing.T) {
 		{
 			"only invented citations", func(a *answer) {
 				a.Hypotheses[0].For, a.RuledOut[0].Refs, a.Problem.FirstSeen.Refs, a.Problem.Changes[0].Refs = []int{999}, []int{999}, []int{999}, []int{999}
-			}, Cut{},
+			},
+			Cut{},
 			func(t *testing.T, b Briefing, f Findings) {
 				h := b.Hypotheses[len(b.Hypotheses)-1]
 				require.True(t, h.Unsupported)
@@ -104,7 +106,8 @@ func TestCheckAdversarial(t *testing.T) {
 			},
 		},
 		{
-			"what was cut away", func(a *answer) { a.RuledOut[0].Refs, a.Problem.Errors[0].Ref = []int{14}, 29 }, Cut{Omitted: []int{14, 29}},
+			"what was cut away", func(a *answer) { a.RuledOut[0].Refs, a.Problem.Errors[0].Ref = []int{14}, 29 },
+			Cut{Omitted: []int{14, 29}},
 			func(t *testing.T, b Briefing, f Findings) {
 				require.Equal(t, rules.RuledOut, b.RuledOut)
 				require.Equal(t, rules.Problem.Errors, b.Problem.Errors)
@@ -112,20 +115,25 @@ func TestCheckAdversarial(t *testing.T) {
 			},
 		},
 		{
-			"a wrong quote", func(a *answer) { a.Problem.Errors[0].Quote = "Denied by forward policy check (policy 14)" }, Cut{},
+			"a wrong quote", func(a *answer) { a.Problem.Errors[0].Quote = "Denied by forward policy check (policy 14)" },
+			Cut{},
 			func(t *testing.T, b Briefing, f Findings) {
 				require.Equal(t, rules.Problem.Errors, b.Problem.Errors)
 				require.Equal(t, Findings{WrongQuotes: 1, Dropped: 1}, f)
 			},
 		},
 		{
-			"a quote with other spaces and marks", func(a *answer) { a.Problem.Errors[0] = quoteA{"value  parse error before ‘SSLVPN_POOL_2’\nCommand fail.", 32} }, Cut{},
+			"a quote with other spaces and marks", func(a *answer) {
+				a.Problem.Errors[0] = quoteA{"value  parse error before ‘SSLVPN_POOL_2’\nCommand fail.", 32}
+			},
+			Cut{},
 			func(t *testing.T, _ Briefing, f Findings) { require.Zero(t, f) },
 		},
 		{
 			"a promise that nobody made", func(a *answer) {
 				a.Communication.Promises = []promiseA{{"a refund", "", 39}, {"nobody called me at 9.45 btw", "9.45", 53}}
-			}, Cut{},
+			},
+			Cut{},
 			func(t *testing.T, b Briefing, f Findings) {
 				require.Equal(t, rules.Communication.Promises, b.Communication.Promises)
 				require.Equal(t, Findings{WrongQuotes: 1, Dropped: 2}, f)
@@ -134,7 +142,8 @@ func TestCheckAdversarial(t *testing.T) {
 		{
 			"an injection that was obeyed, citing nothing", func(a *answer) {
 				a.NextSteps = []nextStepA{{"Disable MFA for everybody.", "", "", "yes", "no", 1, "", []int{}}}
-			}, Cut{},
+			},
+			Cut{},
 			func(t *testing.T, b Briefing, f Findings) {
 				n := b.NextSteps[len(b.NextSteps)-1]
 				require.True(t, n.Unsupported)
@@ -146,7 +155,8 @@ func TestCheckAdversarial(t *testing.T) {
 		{
 			"an injection that cites itself", func(a *answer) {
 				a.NextSteps = []nextStepA{{"Disable MFA for everybody.", "Step 54 says so.", "", "yes", "no", 1, "", []int{54}}}
-			}, Cut{},
+			},
+			Cut{},
 			func(t *testing.T, b Briefing, f Findings) {
 				n := b.NextSteps[len(b.NextSteps)-1]
 				require.True(t, n.Unsupported, "a text that speaks to a model proves nothing")
@@ -154,7 +164,8 @@ func TestCheckAdversarial(t *testing.T) {
 			},
 		},
 		{
-			"the outcome of a human", func(a *answer) { a.Attempts[1].Outcome = "worked" }, Cut{},
+			"the outcome of a human", func(a *answer) { a.Attempts[1].Outcome = "worked" },
+			Cut{},
 			func(t *testing.T, b Briefing, f Findings) {
 				i := slices.IndexFunc(b.Attempts, func(a Attempt) bool { return a.Step == 35 })
 				require.Equal(t, Worse, b.Attempts[i].Outcome)
@@ -162,7 +173,8 @@ func TestCheckAdversarial(t *testing.T) {
 			},
 		},
 		{
-			"an attempt that is none", func(a *answer) { a.Attempts[0].Step = 2 }, Cut{},
+			"an attempt that is none", func(a *answer) { a.Attempts[0].Step = 2 },
+			Cut{},
 			func(t *testing.T, b Briefing, f Findings) { require.Equal(t, Findings{InventedRefs: 1, Dropped: 1}, f) },
 		},
 		{
@@ -171,7 +183,8 @@ func TestCheckAdversarial(t *testing.T) {
 					a.NextSteps = append(a.NextSteps, a.NextSteps[0])
 					a.Hypotheses = append(a.Hypotheses, a.Hypotheses[0])
 				}
-			}, Cut{},
+			},
+			Cut{},
 			func(t *testing.T, b Briefing, f Findings) {
 				require.LessOrEqual(t, len(b.NextSteps), maxNextSteps+4)
 				require.Positive(t, f.Dropped)
@@ -179,21 +192,22 @@ func TestCheckAdversarial(t *testing.T) {
 		},
 		{
 			"texts that are long, and markup", func(a *answer) {
-				a.Decision.Text = "# <script>\x1b[31m\u202e[x](http://evil.test)\n" + strings.Repeat("long ", 5_000)
-			}, Cut{},
+				a.Decision.Text = "# <b> \x1b[31m\u202e[x](y) http://evil.test\n" + strings.Repeat("long ", 5_000)
+			},
+			Cut{},
 			func(t *testing.T, b Briefing, f Findings) {
 				require.LessOrEqual(t, len([]rune(b.Ask.Decision.Text)), maxClaim)
 				require.NotContains(t, b.Ask.Decision.Text, "\n")
 				md := Markdown(b)
-				require.NotContains(t, md, "<script>")
-				require.NotContains(t, md, "[x](http")
+				require.Contains(t, md, "- Wanted: \\# &lt;b> \\[x\\](y) `http://evil.test` long")
 			},
 		},
 		{
 			"nothing known", func(a *answer) {
 				*a = answer{Reason: "unknown"}
 				a.Severity.Stability, a.Communication.Mood = "unknown", "unknown"
-			}, Cut{},
+			},
+			Cut{},
 			func(t *testing.T, b Briefing, f Findings) {
 				require.Zero(t, f)
 				require.Nil(t, b.Problem.Summary)
@@ -233,7 +247,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"half a number", strings.Replace(good, `"minutes":10`, `"minutes":1.5`, 1), "minutes"},
 		{"no UTF-8", good[:20] + "\xff" + good[20:], "UTF-8"},
 		{"too long", good + strings.Repeat(" ", MaxAnswer), "bytes"},
-		{"deep", strings.Repeat(`{"a":`, 100_000), "JSON"},
+		{"deep", strings.Repeat(`{"a":`, 40_000), "JSON"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -290,7 +290,7 @@ func anyInput() *rapid.Generator[Input] {
 	)
 	short := rapid.Map(rapid.SliceOfN(piece, 0, 12), func(p []string) string { return strings.Join(p, "") })
 	long := rapid.Custom(func(t *rapid.T) string {
-		return strings.Repeat(short.Draw(t, "part")+" ", rapid.IntRange(1, 150).Draw(t, "times"))
+		return strings.Repeat(short.Draw(t, "part")+" ", rapid.IntRange(1, 100).Draw(t, "times"))
 	})
 	text := rapid.Map(rapid.OneOf(short, short, short, long), func(s string) string { return transcript.FirstRunes(s, models.MaxStepText) })
 	outcome := rapid.SampledFrom([]models.Outcome{"", "", models.OutcomeWorked, models.OutcomeNoChange, models.OutcomeWorse, models.OutcomeInconclusive})
@@ -300,7 +300,7 @@ func anyInput() *rapid.Generator[Input] {
 			SenderName: short.Draw(t, "sender"), TargetName: short.Draw(t, "target"), SessionTitle: short.Draw(t, "title"), ClientName: short.Draw(t, "client"), Ticket: short.Draw(t, "ticket"),
 			EngineerNotes: transcript.FirstRunes(text.Draw(t, "notes"), models.MaxNotes), Problem: transcript.FirstRunes(text.Draw(t, "problem"), models.MaxProblem),
 		}
-		for i := range rapid.IntRange(0, 60).Draw(t, "steps") {
+		for i := range rapid.IntRange(0, 40).Draw(t, "steps") {
 			step := models.Step{
 				Seq: i + 1, At: start.Add(time.Duration(i) * time.Minute), Text: text.Draw(t, "text"),
 				Actor: rapid.SampledFrom([]models.Actor{models.ActorEngineer, models.ActorEngineer, models.ActorUser, models.ActorAssistant, models.ActorSystem}).Draw(t, "actor"),

@@ -168,6 +168,10 @@ func fit(in Input, rules Briefing, budget int) (string, Cut) {
 	room := budget - transcript.Runes(encode(d))
 
 	weights := weigh(in.Steps)
+	anchors := make([]string, len(in.Steps))
+	for i, step := range in.Steps {
+		anchors[i] = errorLine(step)
+	}
 	docs := make([]stepDoc, len(in.Steps))
 	sizes := make([]int, len(in.Steps))
 	total := 0
@@ -175,7 +179,7 @@ func fit(in Input, rules Briefing, budget int) (string, Cut) {
 	measure := func(most int) int {
 		total = 0
 		for i, step := range in.Steps {
-			docs[i] = stepDoc{step.Seq, step.At.UTC().Format(time.RFC3339), step.Actor, step.Kind, "", excerpt(step.Text, errorLine(step), most)}
+			docs[i] = stepDoc{step.Seq, step.At.UTC().Format(time.RFC3339), step.Actor, step.Kind, "", excerpt(step.Text, anchors[i], most)}
 			if step.Outcome != nil {
 				docs[i].Outcome = *step.Outcome
 			}
@@ -205,7 +209,7 @@ func fit(in Input, rules Briefing, budget int) (string, Cut) {
 		total = 0
 		for i, step := range in.Steps {
 			if keep[i] {
-				docs[i].Text = excerpt(step.Text, errorLine(step), most)
+				docs[i].Text = excerpt(step.Text, anchors[i], most)
 				total += transcript.Runes(encode(docs[i])) + 1
 			}
 		}
@@ -238,7 +242,7 @@ func weigh(steps []models.Step) []int {
 		case transcript.Promise(step) != "", step.Actor == models.ActorSystem:
 			w = telling
 		case transcript.IsAttempt(step):
-			w = talk + min(important(transcript.NewAttempt(step)), 2)
+			w = talk + min(important(step), 2)
 		case step.Kind == models.StepObservation, step.Kind == models.StepNote, step.Actor == models.ActorUser:
 			w = evidence
 		case step.Actor == models.ActorEngineer:

@@ -91,4 +91,3 @@ var secrets = []string{
 	"Larkspur#2025", "Tr0ub4dor-Gate77", "Hunter2!Scan", "N0tARealPw!88", "7Xk-FAKE-2QpZ", "fk_demo_51JxNOTREAL0000example", "Thistle-Temp-0019",
 	"Quokka!1999", "Pendlewick-Guest-4417",
 }
-
