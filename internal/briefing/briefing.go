@@ -264,8 +264,8 @@ type RuledOut struct {
 // Hypothesis is a cause that it could be.
 type Hypothesis struct {
 	Statement string `json:"statement"`
-	// For and Against are the steps that speak for it and against it; Refs has
-	// both.
+	// For and Against are the steps that speak for it and against it; Refs are
+	// those for it.
 	For     []int `json:"for"`
 	Against []int `json:"against"`
 	// Confidence is empty where its author did not say.

@@ -32,6 +32,7 @@ func Rules(in Input) Briefing {
 	r := reader{in: in, untrusted: untrusted(in.Steps)}
 	r.read()
 
+	tried := r.attemptList()
 	b := Briefing{
 		Version:  Version,
 		Headline: Headline{in.SessionTitle, in.ClientName, in.Ticket, in.SenderName, in.TargetName, in.Intent},
@@ -41,11 +42,11 @@ func Rules(in Input) Briefing {
 			Reported: in.Problem, FirstReport: r.firstReport, LastSeen: r.lastSeen, Errors: r.errors(), Changes: []Statement{},
 		},
 		Environment:   r.environment(),
-		Attempts:      r.attemptList(),
+		Attempts:      tried,
 		RuledOut:      r.ruledOut(),
 		Hypotheses:    r.hypotheses(),
 		NextSteps:     r.nextSteps(),
-		Risks:         r.risks(),
+		Risks:         r.risks(tried),
 		Communication: r.communication(),
 		OpenQuestions: r.openQuestions(),
 	}
@@ -178,13 +179,13 @@ var (
 	question = regexp.MustCompile(`^.{6,}[\pL\pN]\?+\W*$`)
 	undone   = regexp.MustCompile(`(?i)\b(?:revert(?:ed)?|rolled back|undone|put back|turned (?:it|them) back|switched (?:it|them) back|restored|changed (?:it )?back|set (?:it )?back)\b`)
 	byWhen   = regexp.MustCompile(`(?i)\b(?:(?:before|by|until|till?|after|at|from|within|latest)\s+)?(?:(?:on\s+)?(?:today|tonight|tomorrow|monday|tuesday|wednesday|thursday|friday|saturday|sunday|mon|tue|wed|thu|fri)(?:'s)?(?:\s+noon)?\s*(?:at\s+|by\s+|before\s+|between\s+)?)?` +
-		`(?:\d{1,2}[:.]\d\d|\d{1,2} ?[ap]\.?m\b|noon\b|\d{1,2} and \d{1,2}\b)(?:\s+(?:today|tomorrow|and then every (?:hour|day)))?|\bin (?:an?|\d+) ?(?:min(?:ute)?s?|h(?:our)?s?|days?)\b|` +
-		`\b(?:(?:before|by|until|till?|for|on|over)\s+)(?:the\s+)?(?:today|tonight|tomorrow(?: noon)?|end of (?:the )?day|EOD|(?:mon|tues|wednes|thurs|fri|satur|sun)day(?:'s exams)?|(?:weekend|shift change))\b|\b(?:after|before|by) \d{1,2}\b|` +
+		`(?:\d{1,2}:\d\d\b|\d{1,2} ?[ap]\.?m\b|noon\b|\d{1,2} and \d{1,2}\b)(?:\s+(?:today|tomorrow|and then every (?:hour|day)))?|\bin (?:an?|\d+) ?(?:min(?:ute)?s?|h(?:our)?s?|days?)\b|` +
+		`\b(?:(?:before|by|until|till?|for|on|over)\s+)(?:the\s+)?(?:today|tonight|tomorrow(?: noon)?|end of (?:the )?day|EOD|(?:mon|tues|wednes|thurs|fri|satur|sun)day(?:'s exams)?|(?:weekend|shift change))\b|\b(?:at|until|after|before|by) \d{1,2}(?:\.\d\d)?\b|` +
 		`\b(?:today|tonight|tomorrow|(?-i:NOW|ASAP))\b`)
-	injection = regexp.MustCompile(`(?i)\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:above|previous|prior|earlier|all|your|these|any)\b.{0,30}\b(?:instructions?|prompts?|rules?|text|context|above)?|` +
-		`\bsystem prompt\b|\byou are (?:now )?(?:an? )?(?:AI|LLM|language model|assistant)\b|<\|?/?(?:system|im_start|im_end|assistant)\|?>|` +
-		`\b(?:output|respond|answer|reply) (?:only )?with (?:the following|this JSON)\b|\bnew instructions?:`)
-	ignoreWhat = regexp.MustCompile(`(?i)\b(?:above|previous|prior|earlier|instructions?|prompts?)\b`)
+	// injection is how texts speak to a model; people who write to people do not.
+	injection = regexp.MustCompile(`(?i)\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instructions?|prompts?|(?:your|these|those|previous|prior) rules|(?:the|all|everything|anything) (?:above|previous|prior|before))\b|` +
+		`\bsystem prompt\b|\byou are (?:now )?an? (?:AI|LLM|language model|AI assistant)\b|<\|?/?(?:system|im_start|im_end|assistant)\|?>|` +
+		`\b(?:output|respond|answer|reply) (?:only )?with (?:the following|this) (?:JSON|text)\b|\b(?:new|updated) (?:system )?instructions?\s*:|\bnote to (?:the )?(?:AI|model|LLM|assistant)\b`)
 )
 
 // untrusted are the steps whose text speaks to a model. Nothing else uses such
@@ -192,7 +193,7 @@ var (
 func untrusted(steps []models.Step) []int {
 	var found []int
 	for _, step := range steps {
-		if m := injection.FindString(step.Text); m != "" && (!strings.Contains(strings.ToLower(m), "ignore") || ignoreWhat.MatchString(m)) {
+		if injection.MatchString(step.Text) {
 			found = append(found, step.Seq)
 		}
 	}
@@ -340,7 +341,7 @@ var (
 	// tag is how providers name the machines of their customers.
 	tag    = regexp.MustCompile(`\b([A-Z]{2,5}(?:-[A-Z]{1,6}){0,2}-[A-Z]{0,8}\d{1,5})\b`)
 	change = regexp.MustCompile(`\b(CHG-?\d{3,7}|CR-?\d{3,7})\b`)
-	tenant = regexp.MustCompile(`(?i)\b([a-z0-9-]+\.onmicrosoft\.com)\b|^\s*Tenant ?(?:ID|Name)\s*:\s*(\S+)\s*$|\bdomain ([a-z0-9-]+(?:\.[a-z0-9-]+)+)\b`)
+	tenant = regexp.MustCompile(`(?im)\b([a-z0-9-]+\.onmicrosoft\.com)\b|^\s*Tenant ?(?:ID|Name)\s*:\s*(\S+)\s*$|\bdomain ([a-z0-9-]+(?:\.[a-z0-9-]+)+)\b`)
 	// noTag are prefixes of other things.
 	noTag = regexp.MustCompile(`^(?:CHG|CR|INC|REQ|CVE|ISO|RFC|SHA|AES|UTF|TLS|RTM|MS|PRB|RSA|HKLM|HKCU|DDR|USB|KB|GPT|ID|TCP|UDP|VLAN|UVHD|S)-`)
 )
@@ -355,8 +356,8 @@ func (r *reader) environment() []Fact {
 				continue
 			}
 			if strings.EqualFold(strings.ReplaceAll(f.Value, "-", ""), strings.ReplaceAll(value, "-", "")) || kind == FactAsset && strings.HasPrefix(strings.ToLower(f.Value), strings.ToLower(value)+".") {
-				if len(basis.Refs) > 0 && len(f.Refs) < 3 && !slices.Contains(f.Refs, basis.Refs[0]) {
-					facts[i].Refs = append(facts[i].Refs, basis.Refs[0])
+				if len(basis.Refs) > 0 && len(f.Refs) < 3 {
+					facts[i].Refs = addRef(f.Refs, basis.Refs[0])
 				}
 				return
 			}
@@ -381,6 +382,9 @@ func (r *reader) environment() []Fact {
 		for _, value := range change.FindAllString(text, -1) {
 			add(FactChange, value, basis)
 		}
+		if !strings.Contains(text, "enant") && !strings.Contains(text, "omain ") && !strings.Contains(text, ".onmicrosoft") {
+			return // the expression is slow
+		}
 		for _, m := range tenant.FindAllStringSubmatch(text, -1) {
 			add(FactTenant, cmp.Or(m[1], m[2], m[3]), basis)
 		}
@@ -403,8 +407,11 @@ var factOrder = []FactKind{
 }
 
 // important ranks an attempt for a list that has no room for all of them.
-func important(a transcript.Attempt) int {
-	switch a.Outcome() {
+func important(step models.Step) int {
+	if step.Outcome == nil {
+		return 0
+	}
+	switch *step.Outcome {
 	case models.OutcomeWorse:
 		return 3
 	case models.OutcomeWorked:
@@ -418,7 +425,7 @@ func important(a transcript.Attempt) int {
 
 func (r *reader) attemptList() []Attempt {
 	list := []Attempt{}
-	keep := most(len(r.attempts), maxAttempts, func(i int) int { return important(r.attempts[i]) })
+	keep := most(len(r.attempts), maxAttempts, func(i int) int { return important(r.attempts[i].Step) })
 	for _, i := range keep {
 		a := r.attempts[i]
 		out := Attempt{
@@ -584,7 +591,7 @@ func (r *reader) nextSteps() []NextStep {
 	return append(list, step)
 }
 
-func (r *reader) risks() []Risk {
+func (r *reader) risks(tried []Attempt) []Risk {
 	list := []Risk{}
 	has := func(text string) bool {
 		return slices.ContainsFunc(list, func(x Risk) bool { return x.Text == text })
@@ -605,7 +612,7 @@ func (r *reader) risks() []Risk {
 	add(RiskFreeze, freeze, 3, models.ActorSystem, models.ActorEngineer)
 	add(RiskDataLoss, dataLoss, 4, models.ActorEngineer, models.ActorUser)
 	add(RiskSecurity, danger, 4, models.ActorEngineer, models.ActorAssistant)
-	for _, a := range r.attemptList() {
+	for _, a := range tried {
 		if a.Outcome == Worse && a.Reversed == ReversedUnknown {
 			list = append(list, Risk{RiskPending, "Made it worse, and no step says that it was undone: " + a.Action, a.Basis})
 		}
@@ -688,7 +695,7 @@ func (r *reader) timeline() []Event {
 		case step.Actor == models.ActorSystem:
 			e.rank = 6
 		case transcript.IsAttempt(step):
-			e.rank = 2*important(transcript.NewAttempt(step)) + 1
+			e.rank = 2*important(step) + 1
 			if e.rank == 1 {
 				e.rank = 0 // it looked; the attempts tell
 			}
@@ -702,7 +709,8 @@ func (r *reader) timeline() []Event {
 			e.rank = 3
 		}
 		if step.Kind == models.StepCommand {
-			e.what = transcript.NewAttempt(step).Action
+			command, _ := transcript.SplitCommand(step.Text)
+			e.what = transcript.OneLine(command)
 		}
 		if e.rank > 0 && e.what != "" {
 			all = append(all, e)

@@ -1,4 +1,4 @@
-package briefing_test
+package briefing
 
 import (
 	"bytes"
@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/baton-handoff/baton/demo"
-	"github.com/baton-handoff/baton/internal/briefing"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -26,14 +25,14 @@ func TestGolden(t *testing.T) {
 	for key, in := range sessions(t) {
 		t.Run(key, func(t *testing.T) {
 			t.Parallel()
-			b := briefing.Rules(in)
-			golden(t, key+".txt", briefing.Plain(b))
+			b := Rules(in)
+			golden(t, key+".txt", Plain(b))
 			checkBriefing(t, in, b)
 		})
 	}
 	in := sessions(t)["outlook-not-syncing"]
-	b := briefing.Rules(in)
-	golden(t, "outlook-not-syncing.md", briefing.Markdown(b))
+	b := Rules(in)
+	golden(t, "outlook-not-syncing.md", Markdown(b))
 	data, err := json.MarshalIndent(b, "", "  ")
 	require.NoError(t, err)
 	golden(t, "outlook-not-syncing.json", string(data))
@@ -51,9 +50,9 @@ func golden(t *testing.T, name, got string) {
 }
 
 // sessions are the inputs of the demo's sessions by their keys.
-func sessions(t testing.TB) map[string]briefing.Input {
+func sessions(t testing.TB) map[string]Input {
 	t.Helper()
-	all := map[string]briefing.Input{}
+	all := map[string]Input{}
 	for line := range bytes.Lines(demo.Sessions()) {
 		var s struct {
 			Key, Title, Problem string
@@ -70,7 +69,7 @@ func sessions(t testing.TB) map[string]briefing.Input {
 		for i := range s.Steps {
 			s.Steps[i].Seq = i + 1
 		}
-		all[s.Key] = briefing.Input{
+		all[s.Key] = Input{
 			Intent: s.Handoff.Intent, Priority: s.Handoff.Priority, SenderName: "Sam Okoro",
 			EngineerNotes: s.Handoff.EngineerNotes, SessionTitle: s.Title, ClientName: s.ClientName, Problem: s.Problem, Ticket: s.PSATicket, Steps: s.Steps,
 		}
@@ -92,11 +91,3 @@ var secrets = []string{
 	"Larkspur#2025", "Tr0ub4dor-Gate77", "Hunter2!Scan", "N0tARealPw!88", "7Xk-FAKE-2QpZ", "fk_demo_51JxNOTREAL0000example", "Thistle-Temp-0019",
 	"Quokka!1999", "Pendlewick-Guest-4417",
 }
-
-type failer interface {
-	Helper()
-	Errorf(format string, args ...any)
-	FailNow()
-}
-
-func checkBriefing(t failer, in briefing.Input, b briefing.Briefing) {}
