@@ -77,7 +77,7 @@ type Fault struct {
 	Header     http.Header
 	Body       []byte
 	Answer     func(Request) string
-	// Reached, when set, is sent to when the fault happens, unless nobody waits.
+	// Reached, when set, is sent to when the fault happens, unless it is full.
 	Reached chan<- struct{}
 }
 
