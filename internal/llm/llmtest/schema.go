@@ -90,7 +90,10 @@ func (c *schemaCheck) node(at string, schema any, open []string, depth int) (str
 			}
 			return "", ""
 		}
-		return c.node(at, c.defs[name], append(slices.Clone(open), name), depth)
+		optional, unions := c.optional, c.unions // counted where they are written
+		at, why := c.node(at, c.defs[name], append(slices.Clone(open), name), depth)
+		c.optional, c.unions = optional, unions
+		return at, why
 	}
 	kinds, several := s["type"].([]any)
 	if several || s["anyOf"] != nil {
