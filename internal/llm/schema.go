@@ -9,15 +9,20 @@ import (
 	"strings"
 )
 
-// maxDepth is how deep OpenAI lets schemas nest.
-const maxDepth = 10
+// maxDepth is how deep OpenAI lets schemas nest, and maxUnions how many choices
+// of types Anthropic takes before it calls a schema too complex.
+const (
+	maxDepth  = 10
+	maxUnions = 16
+)
 
 // CheckSchema says why a schema is not within the subset that every service
 // takes in its strict mode (Anthropic's output_config and OpenAI's strict
 // json_schema): a root that is an object; additionalProperties false and all
-// properties required in each object; no recursion; and no keywords but $defs,
-// $ref, type, properties, required, additionalProperties, items, anyOf, enum,
-// const, title and description.
+// properties required in each object; no recursion; at most 16 choices of types
+// (anyOf, or a list of types); and no keywords but $defs, $ref, type,
+// properties, required, additionalProperties, items, anyOf, enum, const, title
+// and description.
 func CheckSchema(schema json.RawMessage) error {
 	var root map[string]any
 	if err := json.Unmarshal(schema, &root); err != nil {
@@ -26,8 +31,37 @@ func CheckSchema(schema json.RawMessage) error {
 	if root["type"] != "object" {
 		return errors.New("the schema's root has to be of the type object")
 	}
+	if n := unions(root); n > maxUnions {
+		return fmt.Errorf("the schema has %d choices of types; more than %d are too complex", n, maxUnions)
+	}
 	defs, _ := root["$defs"].(map[string]any)
-	return checker{defs}.check("", root, nil)
+	c := checker{defs}
+	for name, def := range defs {
+		if err := c.check("/$defs/"+name, def, []string{name}); err != nil {
+			return err
+		}
+	}
+	return c.check("", root, nil)
+}
+
+// unions counts the choices of types where they are written.
+func unions(v any) (n int) {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			n += unions(e)
+		}
+	case map[string]any:
+		_, alternatives := v["anyOf"].([]any)
+		_, types := v["type"].([]any)
+		if alternatives || types {
+			n++
+		}
+		for _, e := range v {
+			n += unions(e)
+		}
+	}
+	return n
 }
 
 type checker struct{ defs map[string]any }
@@ -62,12 +96,16 @@ func (c checker) check(at string, schema any, open []string) error {
 		}
 		return c.check(at, def, append(slices.Clone(open), name))
 	}
-	if s["type"] == "object" || s["properties"] != nil {
+	types, _ := s["type"].([]any)
+	if s["type"] == nil && s["anyOf"] == nil && s["enum"] == nil && s["const"] == nil {
+		return fmt.Errorf("%s: a schema needs a type", where(at))
+	}
+	if s["type"] == "object" || slices.Contains(types, any("object")) || s["properties"] != nil {
 		if err := c.object(at, s, open); err != nil {
 			return err
 		}
 	}
-	if s["type"] == "array" || s["items"] != nil {
+	if s["type"] == "array" || slices.Contains(types, any("array")) || s["items"] != nil {
 		if err := c.check(at+"/items", s["items"], open); err != nil {
 			return err
 		}

@@ -69,6 +69,9 @@ func (c *Client) Complete(ctx context.Context, q llm.Question) (llm.Answer, erro
 	if failure := x.Failure(ctx, err); failure != nil {
 		return llm.Answer{}, failure
 	}
+	if m == nil { // the SDK reads null so
+		return llm.Answer{}, x.Bad("nothing")
+	}
 	usage := llm.Usage{
 		Input: m.Usage.InputTokens, CachedInput: m.Usage.CacheReadInputTokens,
 		CacheWrite: m.Usage.CacheCreationInputTokens, Output: m.Usage.OutputTokens,

@@ -4,7 +4,9 @@
 package openai
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"time"
 
 	sdk "github.com/openai/openai-go/v3"
@@ -60,6 +62,9 @@ func (c *Client) Complete(ctx context.Context, q llm.Question) (llm.Answer, erro
 	if failure := x.Failure(ctx, err); failure != nil {
 		return llm.Answer{}, failure
 	}
+	if m == nil { // the SDK reads null so
+		return llm.Answer{}, x.Bad("nothing")
+	}
 	usage := usageOf(m.Usage)
 	if len(m.Choices) == 0 {
 		return llm.Answer{}, x.About(x.Bad("no text"), usage)
@@ -95,7 +100,7 @@ func (c *Client) params(q llm.Question) sdk.ChatCompletionNewParams {
 	}
 	system := q.System
 	if c.config.Format == llm.FormatObject {
-		system += "\n\nAnswer with one JSON object and nothing else. It has to follow this JSON schema:\n" + string(q.Schema)
+		system += "\n\nAnswer with one JSON object and nothing else. It has to follow this JSON schema:\n" + compact(q.Schema)
 		p.ResponseFormat.OfJSONObject = &shared.ResponseFormatJSONObjectParam{}
 	} else {
 		p.ResponseFormat.OfJSONSchema = &shared.ResponseFormatJSONSchemaParam{
@@ -109,6 +114,15 @@ func (c *Client) params(q llm.Question) sdk.ChatCompletionNewParams {
 	}
 	p.Messages = append(p.Messages, sdk.UserMessage(q.Prompt))
 	return p
+}
+
+// compact takes the blanks out of a schema, which would cost tokens.
+func compact(schema json.RawMessage) string {
+	var b bytes.Buffer
+	if json.Compact(&b, schema) != nil {
+		return string(schema)
+	}
+	return b.String()
 }
 
 // usageOf counts each token once: the API counts cached ones twice.
