@@ -23,7 +23,7 @@ const aHandoffJSON = `{
 	"session": {"title": "VPN drops", "client_name": "Contoso Dental", "psa_ticket": "T20261104.0017"},
 	"documentation": {"state": "pending", "reason": null, "attempts": 0, "next_attempt_at": null, "markdown": null, "plain": null, "truncated": false, "step_count": 0, "created_at": null},
 	"psa": {"state": "pending", "reason": null, "ticket_id": null, "note_id": null, "attempts": 0, "last_error": null, "next_attempt_at": null, "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null},
-	"briefing": {"state": "skipped", "reason": "no briefing is configured", "attempts": 0, "next_attempt_at": null},
+	"briefing": {"state": "pending", "reason": null, "attempts": 0, "next_attempt_at": null, "version": null, "source": null, "stale": false},
 	"notifications": {"pending": 0, "retrying": 0, "done": 0, "failed": 0, "skipped": 0},
 	"links": {"self": "/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21", "temporal": null}
 }`
@@ -113,8 +113,12 @@ func TestHandoffInFull(t *testing.T) {
 	v.Effects = []models.Effect{
 		{Kind: models.EffectDocumentation, State: models.EffectDone, Attempts: 1},
 		{Kind: models.EffectPSA, State: models.EffectRetrying, Reason: ptr("the PSA answered 503"), Attempts: 3, NextAttemptAt: &abroad},
-		{Kind: models.EffectBriefing, State: models.EffectFailed, Reason: ptr("the model refused"), Attempts: 2},
+		{
+			Kind: models.EffectBriefing, State: models.EffectFailed, Reason: ptr("the model refused"), Attempts: 2,
+			Version: ptr(3), Source: ptr(models.SourceRules), StepCount: ptr(13),
+		},
 	}
+	v.SessionSteps = 14
 	v.Documentation = &models.Documentation{Markdown: "# VPN", Plain: "VPN", Truncated: true, StepCount: 14, CreatedAt: abroad}
 	w.records.handoff = func(ctx context.Context, session, handoff uuid.UUID) (models.HandoffView, error) {
 		inAccount(t, ctx)
@@ -137,8 +141,8 @@ func TestHandoffInFull(t *testing.T) {
 		`{"state": "done", "reason": null, "attempts": 1, "next_attempt_at": null, "markdown": "# VPN", "plain": "VPN", "truncated": true, "step_count": 14, "created_at": "2026-11-04T12:00:00Z"}`,
 		`{"state": "pending", "reason": null, "ticket_id": null, "note_id": null, "attempts": 0, "last_error": null, "next_attempt_at": null, "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null}`,
 		`{"state": "retrying", "reason": "the PSA answered 503", "ticket_id": null, "note_id": null, "attempts": 3, "last_error": "the PSA answered 503", "next_attempt_at": "2026-11-04T12:00:00Z", "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null}`,
-		`{"state": "skipped", "reason": "no briefing is configured", "attempts": 0, "next_attempt_at": null}`,
-		`{"state": "failed", "reason": "the model refused", "attempts": 2, "next_attempt_at": null}`,
+		`{"state": "pending", "reason": null, "attempts": 0, "next_attempt_at": null, "version": null, "source": null, "stale": false}`,
+		`{"state": "failed", "reason": "the model refused", "attempts": 2, "next_attempt_at": null, "version": 3, "source": "rules", "stale": true}`,
 		`"temporal": null`, `"temporal": "https://temporal.example.com/namespaces/msp%20one/workflows/handoff%2F0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01%2F0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44"`,
 	).Replace(aHandoffJSON)
 	rec := w.do(ask("GET", aHandoffPath, ""))

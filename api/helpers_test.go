@@ -72,7 +72,15 @@ type fakeHandoffs struct {
 	create     func(ctx context.Context, by models.Principal, req models.NewHandoff) (models.HandoffView, error)
 	transition func(ctx context.Context, by models.Principal, req models.TransitionRequest) (models.HandoffView, error)
 	retryPSA   func(ctx context.Context, by models.Principal, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
+	renew      func(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
+	stepped    []uuid.UUID // by StepsAdded
 }
+
+func (f *fakeHandoffs) RenewBriefing(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error) {
+	return f.renew(ctx, sessionID, handoffID)
+}
+
+func (f *fakeHandoffs) StepsAdded(_ context.Context, s models.Session) { f.stepped = append(f.stepped, s.ID) }
 
 func (f *fakeHandoffs) RetryPSA(ctx context.Context, by models.Principal, sessionID, handoffID uuid.UUID) (models.HandoffView, error) {
 	return f.retryPSA(ctx, by, sessionID, handoffID)
@@ -87,6 +95,7 @@ func (f *fakeHandoffs) Transition(ctx context.Context, by models.Principal, req 
 }
 
 type fakeRecords struct {
+	BriefingRecords // what a test does not set must not be called
 	createSession   func(ctx context.Context, by models.Principal, s models.NewSession) (models.Session, error)
 	appendSteps     func(ctx context.Context, by models.Principal, id uuid.UUID, steps []models.Step) (models.Session, error)
 	session         func(ctx context.Context, id uuid.UUID) (models.Session, error)

@@ -2256,12 +2256,16 @@ type ClientInterface interface {
 
 	// SetBriefingSettingsWithBody Change the settings for briefings
 	//
+	// Says whether a language model works on the account's briefings, and what it may cost a month. It holds from the next call on.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
 	SetBriefingSettingsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SetBriefingSettings Change the settings for briefings
+	//
+	// Says whether a language model works on the account's briefings, and what it may cost a month. It holds from the next call on.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2946,6 +2950,8 @@ func (c *Client) GetBriefingSettings(ctx context.Context, reqEditors ...RequestE
 
 // SetBriefingSettingsWithBody Change the settings for briefings
 //
+// Says whether a language model works on the account's briefings, and what it may cost a month. It holds from the next call on.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
@@ -2962,6 +2968,8 @@ func (c *Client) SetBriefingSettingsWithBody(ctx context.Context, contentType st
 }
 
 // SetBriefingSettings Change the settings for briefings
+//
+// Says whether a language model works on the account's briefings, and what it may cost a month. It holds from the next call on.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5140,12 +5148,16 @@ type ClientWithResponsesInterface interface {
 
 	// SetBriefingSettingsWithBodyWithResponse Change the settings for briefings
 	//
+	// Says whether a language model works on the account's briefings, and what it may cost a month. It holds from the next call on.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
 	SetBriefingSettingsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetBriefingSettingsResponse, error)
 
 	// SetBriefingSettingsWithResponse Change the settings for briefings
+	//
+	// Says whether a language model works on the account's briefings, and what it may cost a month. It holds from the next call on.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9064,6 +9076,8 @@ func (c *ClientWithResponses) GetBriefingSettingsWithResponse(ctx context.Contex
 
 // SetBriefingSettingsWithBodyWithResponse Change the settings for briefings
 //
+// Says whether a language model works on the account's briefings, and what it may cost a month. It holds from the next call on.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
@@ -9076,6 +9090,8 @@ func (c *ClientWithResponses) SetBriefingSettingsWithBodyWithResponse(ctx contex
 }
 
 // SetBriefingSettingsWithResponse Change the settings for briefings
+//
+// Says whether a language model works on the account's briefings, and what it may cost a month. It holds from the next call on.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
