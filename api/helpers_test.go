@@ -80,7 +80,9 @@ func (f *fakeHandoffs) RenewBriefing(ctx context.Context, sessionID, handoffID u
 	return f.renew(ctx, sessionID, handoffID)
 }
 
-func (f *fakeHandoffs) StepsAdded(_ context.Context, s models.Session) { f.stepped = append(f.stepped, s.ID) }
+func (f *fakeHandoffs) StepsAdded(_ context.Context, s models.Session) {
+	f.stepped = append(f.stepped, s.ID)
+}
 
 func (f *fakeHandoffs) RetryPSA(ctx context.Context, by models.Principal, sessionID, handoffID uuid.UUID) (models.HandoffView, error) {
 	return f.retryPSA(ctx, by, sessionID, handoffID)

@@ -46,9 +46,9 @@ type shapeRule struct {
 }
 
 type allowlist struct {
-	target  string // "": the secret
-	expr    []*regexp.Regexp
-	stop    *ahocorasick.Automaton
+	target string // "": the secret
+	expr   []*regexp.Regexp
+	stop   *ahocorasick.Automaton
 }
 
 type gitleaksAllowlist struct {
