@@ -153,9 +153,10 @@ func TestModelsBrief(t *testing.T) {
 				require.EqualValues(t, 2, doc["version"], fault.Kind)
 				require.NotEmpty(t, doc["model"])
 			}
-			failures := []llmtest.Fault{{Kind: llmtest.FaultRefusal}, {Kind: llmtest.FaultModelGone}}
-			if kind != llmtest.Ollama {
-				failures = append(failures, llmtest.Fault{Kind: llmtest.FaultSpendLimit}, llmtest.Fault{Kind: llmtest.FaultCredentials})
+			failures := []llmtest.Fault{{Kind: llmtest.FaultModelGone}}
+			if kind != llmtest.Ollama { // which knows neither money nor manners
+				failures = append(failures, llmtest.Fault{Kind: llmtest.FaultRefusal},
+					llmtest.Fault{Kind: llmtest.FaultSpendLimit}, llmtest.Fault{Kind: llmtest.FaultCredentials})
 			}
 			for _, fault := range failures {
 				model.Faults().Next(fault)
