@@ -21,7 +21,7 @@ func ownRules() []ownRule {
 		{"recovery-code", []string{"recovery code", "backup code", "scratch code", "bypass code", "recovery-code", "backup-code"}, recoveryCodes},
 		{"bitlocker-recovery-key", []string{"bitlocker", "recovery password", "recovery key"}, spacedBitLocker},
 		{"password", []string{" / ", " : ", " | ", "admin/", "admin:", "administrator/", "administrator:", "root/", "root:", "sa/", "sa:", "ubnt:", "ubnt/", "pi:", "guest:", "guest/", "user/"}, pair},
-		{"password", []string{" as password", " as pw", " as the pw", " as the password", " as pass", " as temp p", " as a temp p", " as the temp p", " as initial p", " as the new p", " as new p", " is the password", " is the pw", " is her p", " is his p", " is my p", " is their p", " which is her p", " which is his p", " which is the p", " which is their p"}, asPassword},
+		{"password", []string{" as password", " as pw", " as the pw", " as the password", " as pass", " as temp p", " as a temp p", " as the temp p", " as initial p", " as the new p", " as new p", " is the password", " is the pw", " is her p", " is his p", " is my p", " is their p", " for the password", " for the pw", " which is her p", " which is his p", " which is the p", " which is their p"}, asPassword},
 	}
 	for _, l := range labels() {
 		rules = append(rules, ownRule{l.id, l.words, l.match})
