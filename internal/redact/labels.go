@@ -54,15 +54,13 @@ const labelReach = 4096
 // aboutReach is how far behind its label a value begins, in bytes.
 const aboutReach = 192
 
-// Between a label and its value is, after "for the NAS" or "(admin)":
+// Between a label and its value is something about it, "for the NAS", and an
+// operator, a verb or nothing.
 var (
-	about = `(?:s\b|\d\b)?(?:[ \t]*\([^()\r\n]+\)|[ \t]*\[[^\[\]\r\n]+\])?(?:[ \t]+(?:over|via|by|for|of|on|at|from|in|f\x{fc}r|pour|para|f\.|de|del|du|des|von|vom|zum)(?:[ \t]+[^\s:="'>]+){1,6}?)?`
-	// an operator,
+	about    = `(?:s\b|\d\b)?(?:[ \t]*\([^()\r\n]+\)|[ \t]*\[[^\[\]\r\n]+\])?(?:[ \t]+(?:over|via|by|for|of|on|at|from|in|f\x{fc}r|pour|para|f\.|de|del|du|des|von|vom|zum)(?:[ \t]+[^\s:="'>]+){1,6}?)?`
 	strongly = regexp.MustCompile(`^` + about + "(?:[\"'`*]{1,3}|</?[a-z]{1,6}>|\\\\[\"'])?[ \\t]*(?::{1,2}=?|={1,3}>?|->|=>|\u2192|>|\uff1a)[ \\t]*(?:\\*{1,2}|</?[a-z]{1,6}>)*[ \\t]*")
-	// or a verb,
-	loosely = regexp.MustCompile(`^` + about + `(?:['\x{2019}]s|[ \t]+(?i:(?:(?:has|have)[ \t]+been|was|is|got|now|then|back|a[ \t]+été|wurde)[ \t]+)?(?:(?i:re)?(?i:set|changed|updated|moved|switched|ge(?:\x{e4}|ae)ndert)[ \t]+(?i:back[ \t]+)?)?(?i:should[ \t]+be|will[ \t]+be|must[ \t]+be|would[ \t]+be|is|was|to|into|est|ist|war|lautet|es|auf|are|as|says|said|reads|isn't))[ \t]+(?i:(?:now|still|just|currently|temporarily|again|set[ \t]+to|changed[ \t]+to|also|probably|literally|actually|default|the[ \t]+default|simply|back[ \t]+to)[ \t]+){0,2}:?[ \t]*`)
-	// or nothing.
-	barely = regexp.MustCompile(`^[ \t]+`)
+	loosely  = regexp.MustCompile(`^` + about + `(?:['\x{2019}]s|[ \t]+(?i:(?:(?:has|have)[ \t]+been|was|is|got|now|then|back|a[ \t]+été|wurde)[ \t]+)?(?:(?i:re)?(?i:set|changed|updated|moved|switched|ge(?:\x{e4}|ae)ndert)[ \t]+(?i:back[ \t]+)?)?(?i:should[ \t]+be|will[ \t]+be|must[ \t]+be|would[ \t]+be|is|was|to|into|est|ist|war|lautet|es|auf|are|as|says|said|reads|isn't))[ \t]+(?i:(?:now|still|just|currently|temporarily|again|set[ \t]+to|changed[ \t]+to|also|probably|literally|actually|default|the[ \t]+default|simply|back[ \t]+to)[ \t]+){0,2}:?[ \t]*`)
+	barely   = regexp.MustCompile(`^[ \t]+`)
 	// The value of "Password:" may be a line of its own.
 	nextLine = regexp.MustCompile(`^[ \t]*\*{0,2}:\*{0,2}[ \t]*\r?\n[ \t]*(\S{6,64})[ \t]*(?:\r?\n|$)`)
 )
@@ -320,7 +318,8 @@ func pair(s, fold string, lo, hi int, spans []span) []span {
 	}
 	a, b, quoted := valueAt(s[:eol], hi, strong)
 	v := s[a:b]
-	if !known && !(strings.ContainsAny(user, ".") && !strings.ContainsAny(user, `/\:`) && countDigits(user) == 0) {
+	dotted := strings.Contains(user, ".") && !strings.ContainsAny(user, `/\:`) && countDigits(user) == 0
+	if !known && !dotted {
 		return spans
 	}
 	if len(v) >= 5 && !masked(v) && (quoted && passwordy(v) || strongish(v)) && !strings.Contains(v, "/") {

@@ -232,11 +232,7 @@ func BenchmarkText(b *testing.B) {
 			}
 		}
 	})
-	var corpus []string
-	for _, piece := range pieces(b) {
-		corpus = append(corpus, piece)
-	}
-	dense := strings.Join(corpus, "\n")
+	dense := strings.Join(pieces(b), "\n")
 	b.Run("corpus", func(b *testing.B) { // a secret in every other line
 		b.SetBytes(int64(len(dense)))
 		for b.Loop() {

@@ -102,13 +102,13 @@ var identifier = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	hexDigits,
 	`(?i:sha\d+:|md5:|sha\d+-).*`,
 	`(?i:kb|ms|cve-|inc|req|chg|prb|cs|tkt|t|ticket|case|ref|sr|rfc|po|so|wo|#)-?\d[\d.-]*`, // numbers of tickets and updates
-	`S-1-\d+(?:-\d+)*`, // SID
+	`S-1-\d+(?:-\d+)*`,                                                                 // SID
 	`(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}`, `(?:[0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4}`, // MAC
-	`v?\d+(?:[.,]\d+)*[a-z]?\d*(?:/\d+)?`,                      // versions, addresses, numbers
+	`v?\d+(?:[.,]\d+)*[a-z]?\d*(?:/\d+)?`,                                   // versions, addresses, numbers
 	`[A-Za-z]{1,8}-\d{1,3}`, `[A-Z]{2,}\d{0,5}`, `[A-Z0-9]+(?:-[A-Z0-9]+)+`, // srv-01, DC01, NYC-SQL-2
 	`(?i:[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|local|lan|internal|test|example|corp|exe|dll|msi|log|txt|ps1|bat|cmd|pdf|docx?|xlsx?|csv|json|xml|ya?ml|conf|cfg|ini|zip|iso|io|us|uk|de))`,
 	`(?i:win(?:dows)?\d+|office\d+|o365|m365|office365|server\d+|exchange\d+|sql\d+|outlook\d+|sha\d+|aes\d+|md\d|tls1?\.?\d|oauth\d?|ntlmv\d|ipv\d|smbv?\d|wpa\d(?:-\w+)?|ikev\d|mfa|2fa|802\.1x|step\d+|part\d+|page\d+|day\d+|user\d+|test\d+|room\d+|port\d+|vlan\d+|build\d+|option\d+|attempt\d+|phase\d+|line\d+|q\d|h\d|rev\d+|ver\d+|base64|x64|x86|utf-?\d+)`,
-	`(?i:[a-z]+)(?:\(s\)|/[A-Za-z/]+)`, // password(s), user/group
+	`(?i:[a-z]+)(?:\(s\)|/[A-Za-z/]+)`,                                 // password(s), user/group
 	`[A-Za-z]+\d?=\S*`, `-{1,2}[A-Za-z][\w-]*`, `/[A-Za-z?]+(?::\S*)?`, // options
 	`(?:[A-Z][a-z]+){2,}\d?`, // PasswordLastSet
 }, "|") + `)$`)
