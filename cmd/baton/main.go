@@ -32,6 +32,7 @@ type cli struct {
 	Handoff     handoffCmd     `cmd:"" group:"use" help:"Hand a session off."`
 	Claim       claimCmd       `cmd:"" group:"use" help:"Claim a handoff."`
 	Import      importCmd      `cmd:"" group:"use" help:"Import sessions from a JSON Lines file."`
+	Redact      redactCmd      `cmd:"" group:"use" help:"Take the credentials out of a text."`
 
 	Devstack devstackCmd `cmd:"" group:"develop" help:"Run a command with a throw-away PostgreSQL and Temporal."`
 	Config   configCmd   `cmd:"" group:"develop" help:"Print the reference of all settings, in Markdown."`

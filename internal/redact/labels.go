@@ -54,15 +54,13 @@ const labelReach = 4096
 // aboutReach is how far behind its label a value begins, in bytes.
 const aboutReach = 192
 
-// Between a label and its value is, after "for the NAS" or "(admin)":
+// Between a label and its value is something about it, "for the NAS", and an
+// operator, a verb or nothing.
 var (
-	about = `(?:s\b|\d\b)?(?:[ \t]*\([^()\r\n]+\)|[ \t]*\[[^\[\]\r\n]+\])?(?:[ \t]+(?:for|of|on|at|from|in|f\x{fc}r|pour|para|f\.|de|del|du|des|von|vom|zum)(?:[ \t]+[^\s:="'>]+){1,6}?)?`
-	// an operator,
+	about    = `(?:s\b|\d\b)?(?:[ \t]*\([^()\r\n]+\)|[ \t]*\[[^\[\]\r\n]+\])?(?:[ \t]+(?:over|via|by|for|of|on|at|from|in|f\x{fc}r|pour|para|f\.|de|del|du|des|von|vom|zum)(?:[ \t]+[^\s:="'>]+){1,6}?)?`
 	strongly = regexp.MustCompile(`^` + about + "(?:[\"'`*]{1,3}|</?[a-z]{1,6}>|\\\\[\"'])?[ \\t]*(?::{1,2}=?|={1,3}>?|->|=>|\u2192|>|\uff1a)[ \\t]*(?:\\*{1,2}|</?[a-z]{1,6}>)*[ \\t]*")
-	// or a verb,
-	loosely = regexp.MustCompile(`^` + about + `(?:['\x{2019}]s|[ \t]+(?i:(?:(?:has|have)[ \t]+been|was|is|got|now|then|back|a[ \t]+été|wurde)[ \t]+)?(?:(?i:re)?(?i:set|changed|updated|moved|switched|ge(?:\x{e4}|ae)ndert)[ \t]+(?i:back[ \t]+)?)?(?i:should[ \t]+be|will[ \t]+be|must[ \t]+be|would[ \t]+be|is|was|to|into|est|ist|war|lautet|es|auf|are|as|isn't))[ \t]+(?i:(?:now|still|just|currently|temporarily|again|set[ \t]+to|changed[ \t]+to|also|probably|literally|actually|default|the[ \t]+default|simply|back[ \t]+to)[ \t]+){0,2}:?[ \t]*`)
-	// or nothing.
-	barely = regexp.MustCompile(`^[ \t]+`)
+	loosely  = regexp.MustCompile(`^` + about + `(?:['\x{2019}]s|[ \t]+(?i:(?:(?:has|have)[ \t]+been|was|is|got|now|then|back|a[ \t]+été|wurde)[ \t]+)?(?:(?i:re)?(?i:set|changed|updated|moved|switched|ge(?:\x{e4}|ae)ndert)[ \t]+(?i:back[ \t]+)?)?(?i:should[ \t]+be|will[ \t]+be|must[ \t]+be|would[ \t]+be|is|was|to|into|est|ist|war|lautet|es|auf|are|as|says|said|reads|isn't))[ \t]+(?i:(?:now|still|just|currently|temporarily|again|set[ \t]+to|changed[ \t]+to|also|probably|literally|actually|default|the[ \t]+default|simply|back[ \t]+to)[ \t]+){0,2}:?[ \t]*`)
+	barely   = regexp.MustCompile(`^[ \t]+`)
 	// The value of "Password:" may be a line of its own.
 	nextLine = regexp.MustCompile(`^[ \t]*\*{0,2}:\*{0,2}[ \t]*\r?\n[ \t]*(\S{6,64})[ \t]*(?:\r?\n|$)`)
 )
@@ -106,6 +104,11 @@ func (l label) match(s, fold string, lo, hi int, spans []span) []span {
 			return spans
 		}
 	}
+	if l.kind == password && l.inner {
+		if from, to, ok := vividIn(rest); ok {
+			return append(spans, span{hi + from, hi + to, l.id})
+		}
+	}
 	if l.kind == password && end < len(s) {
 		if m := nextLine.FindStringSubmatchIndex(s[hi:min(len(s), hi+128)]); m != nil && strongish(s[hi+m[2]:hi+m[3]]) {
 			spans = append(spans, span{hi + m[2], hi + m[3], l.id})
@@ -113,6 +116,32 @@ func (l label) match(s, fold string, lo, hi int, spans []span) []span {
 	}
 	return spans
 }
+
+// vividReach is how far from its label a password is recognized by its looks, in
+// bytes.
+const vividReach = 96
+
+// vividIn finds a word that nobody would take for anything but a password: its
+// line speaks of one, and it has letters, digits and a symbol between them.
+func vividIn(s string) (lo, hi int, ok bool) {
+	for at := 0; at < min(len(s), vividReach); {
+		if s[at] == ' ' || s[at] == '\t' {
+			at++
+			continue
+		}
+		lo, hi, quoted := valueAt(s, at, bare)
+		v := s[lo:hi]
+		if !quoted && len(v) >= 7 && len(v) <= 32 && vivid.MatchString(v) && strongish(v) {
+			return lo, hi, true
+		}
+		for at = max(at+1, hi); at < len(s) && s[at] > ' '; {
+			at++
+		}
+	}
+	return 0, 0, false
+}
+
+var vivid = regexp.MustCompile(`^[A-Za-z0-9]+[!$%^&*#@][A-Za-z0-9!$%^&*#@]*\d[A-Za-z0-9!$%^&*#@]*$`)
 
 // operatorNear tells whether there is anything that strongly could match, since
 // that is dear to find out.
@@ -289,7 +318,8 @@ func pair(s, fold string, lo, hi int, spans []span) []span {
 	}
 	a, b, quoted := valueAt(s[:eol], hi, strong)
 	v := s[a:b]
-	if !known && !(strings.ContainsAny(user, ".") && !strings.ContainsAny(user, `/\:`) && countDigits(user) == 0) {
+	dotted := strings.Contains(user, ".") && !strings.ContainsAny(user, `/\:`) && countDigits(user) == 0
+	if !known && !dotted {
 		return spans
 	}
 	if len(v) >= 5 && !masked(v) && (quoted && passwordy(v) || strongish(v)) && !strings.Contains(v, "/") {

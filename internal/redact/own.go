@@ -21,7 +21,7 @@ func ownRules() []ownRule {
 		{"recovery-code", []string{"recovery code", "backup code", "scratch code", "bypass code", "recovery-code", "backup-code"}, recoveryCodes},
 		{"bitlocker-recovery-key", []string{"bitlocker", "recovery password", "recovery key"}, spacedBitLocker},
 		{"password", []string{" / ", " : ", " | ", "admin/", "admin:", "administrator/", "administrator:", "root/", "root:", "sa/", "sa:", "ubnt:", "ubnt/", "pi:", "guest:", "guest/", "user/"}, pair},
-		{"password", []string{" as password", " as pw", " as the pw", " as the password", " as pass", " as temp p", " as a temp p", " as the temp p", " as initial p", " as the new p", " as new p", " is the password", " is the pw", " is her p", " is his p", " is my p", " is their p", " which is her p", " which is his p", " which is the p", " which is their p"}, asPassword},
+		{"password", []string{" as password", " as pw", " as the pw", " as the password", " as pass", " as temp p", " as a temp p", " as the temp p", " as initial p", " as the new p", " as new p", " is the password", " is the pw", " is her p", " is his p", " is my p", " is their p", " for the password", " for the pw", " which is her p", " which is his p", " which is the p", " which is their p"}, asPassword},
 	}
 	for _, l := range labels() {
 		rules = append(rules, ownRule{l.id, l.words, l.match})
@@ -89,7 +89,7 @@ func commands() []command {
 		{"command-password", []string{"mysql", "mysqldump", "mysqladmin", "mariadb", "mariadb-dump"}, is(`[a-z-]+(?:\.exe)?[ \t]+-p(?:"([^"]+)"|'([^']+)'|([^\s"']+))`), nil, false},
 		{"command-password", []string{"plink", "pscp", "psftp", "putty", "winscp", "kitty"}, is(`[a-z]+(?:\.exe|\.com)?[ \t][^\r\n]*?-pw[ \t]+` + dashArg), nil, false},
 		{"command-password", []string{"sqlcmd", "osql", "bcp", "isql", "ipmitool"}, is(`[a-z]+(?:\.exe)?[ \t](?-i:[^\r\n]*?-P[ \t]*)` + dashArg), nil, false},
-		{"command-password", []string{"docker login", "podman login", "helm registry login", "az login", "az acr login", "rdesktop", "net rpc", "7z", "7za", "rar", "certutil", "wbadmin", "openssl", "az ad", "mosquitto_pub", "mosquitto_sub", "vncviewer"}, is(`[a-z0-9_]+(?:\.exe)?(?:[ \t][^\r\n]*?)?[ \t]-p(?:assword|asswd|ass)?(?:[ \t]+|=)` + dashArg), argument, false},
+		{"command-password", []string{"docker login", "podman login", "helm registry login", "az login", "az acr login", "rdesktop", "net rpc", "7z", "7za", "rar", "certutil", "wbadmin", "openssl", "az ad", "vncviewer"}, is(`[a-z0-9_]+(?:\.exe)?(?:[ \t][^\r\n]*?)?[ \t]-p(?:assword|asswd|ass)?(?:[ \t]+|=)` + dashArg), argument, false},
 		{"command-password", []string{"7z", "7za", "rar", "unrar"}, is(`[a-z0-9]+(?:\.exe)?[ \t][^\r\n]*?[ \t]-p(?:"([^"]+)"|'([^']+)'|([^\s"']+))`), nil, false},
 		{"command-password", []string{"xfreerdp", "wfreerdp"}, is(`[a-z0-9]+[ \t][^\r\n]*?/p:` + dashArg), nil, false},
 		{"command-password", []string{"ldapsearch", "ldapmodify", "ldapadd", "ldapwhoami"}, is(`[a-z]+[ \t][^\r\n]*?-w[ \t]*` + dashArg), nil, false},

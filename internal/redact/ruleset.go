@@ -80,10 +80,17 @@ func (set *ruleset) find(s string) []span {
 	folded := fold(s)
 	lower := string(folded)
 	var spans []span
-	var windows []window // by windowed rule; made when the first one is woken
+	covered, judged := 0, 0 // how far the secrets reach, of the first so many spans
+	var windows []window    // by windowed rule; made when the first one is woken
 	for _, m := range set.keywords.FindAllOverlapping(folded) {
 		for _, match := range set.at[m.PatternID] {
+			if m.Start < covered {
+				break // inside a secret; what is left is looked at again
+			}
 			spans = match(s, lower, m.Start, m.End, spans)
+		}
+		for ; judged < len(spans); judged++ {
+			covered = max(covered, spans[judged].hi)
 		}
 		for _, n := range set.near[m.PatternID] {
 			rule := set.windowed[n]

@@ -118,5 +118,6 @@ func aloneAt(s string, lo, hi int) bool {
 	last, _ := utf8.DecodeLastRuneInString(s[:hi])
 	before, _ := utf8.DecodeLastRuneInString(s[:lo])
 	after, _ := utf8.DecodeRuneInString(s[hi:])
-	return !(inWord(first) && inWord(before)) && !(inWord(last) && inWord(after))
+	part := inWord(first) && inWord(before) || inWord(last) && inWord(after)
+	return !part
 }

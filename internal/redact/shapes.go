@@ -6,6 +6,7 @@ import (
 	"math"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 
 	"github.com/coregx/ahocorasick"
@@ -23,11 +24,15 @@ const family = `(?i)[\w.-]{0,50}?`
 
 // solidRuns are rules whose keyword is part of common words. It is the number
 // of bytes without white space that the rule's expression needs at least.
-var solidRuns = map[string]int{"jwt": 33, "twilio-api-key": 34, "vault-service-token": 26, "flyio-access-token": 40, "aws-access-token": 20}
+var solidRuns = map[string]int{"jwt": 33, "twilio-api-key": 34, "vault-service-token": 26, "flyio-access-token": 40, "aws-access-token": 20, "airtable-personnal-access-token": 8}
 
 // reaches bounds rules that would look at pages behind each word like "curl",
 // in bytes.
 var reaches = map[string]int{"curl-auth-header": 640, "curl-auth-user": 640}
+
+// moreKeywords are for a rule whose keyword is none of its expression, and can be
+// anywhere in a file.
+var moreKeywords = map[string]string{"airtable-personnal-access-token": "pat"}
 
 // named are rules whose secret has a name in front, and what is between them.
 var named = map[string]string{"curl-auth-user": ":", "kubernetes-secret-yaml": ":"}
@@ -89,8 +94,11 @@ func loadShapes() ([]*shapeRule, error) {
 			continue
 		}
 		rule := &shapeRule{id: r.ID, group: r.SecretGroup, entropy: r.Entropy, keywords: r.Keywords, solid: solidRuns[r.ID]}
+		if word := moreKeywords[r.ID]; word != "" {
+			rule.keywords = append(rule.keywords, word)
+		}
 		text := r.Regex
-		if rest, ok := strings.CutPrefix(text, family); ok {
+		if rest, ok := strings.CutPrefix(text, family); ok && beginsWith(rest, r.ID, r.Keywords) {
 			rule.anchored, text = true, `^(?i)`+rest
 		}
 		if rule.expr, err = regexp.Compile(text); err != nil {
@@ -118,6 +126,17 @@ func loadShapes() ([]*shapeRule, error) {
 		rules = append(rules, rule)
 	}
 	return rules, nil
+}
+
+// beginsWith tells whether all keywords of a rule of the family are where its
+// expression begins.
+func beginsWith(expr, id string, keywords []string) bool {
+	if id == "generic-api-key" {
+		return true // they are, in another notation
+	}
+	head, _, _ := strings.Cut(strings.TrimPrefix(strings.ToLower(expr), "(?:"), ")")
+	names := strings.Split(head, "|")
+	return !slices.ContainsFunc(keywords, func(word string) bool { return !slices.Contains(names, word) }) && !strings.Contains(head, ".")
 }
 
 func (a gitleaksAllowlist) compile() (allowlist, error) {
@@ -269,11 +288,11 @@ func (r *shapeRule) judge(s string, at int, m []int, spans []span) []span {
 		}
 	}
 	secret := s[lo:hi]
-	if r.id == "generic-api-key" && (countDigits(secret) == 0 || benign(secret)) {
-		return spans // an own label decides about GUIDs and digests
-	}
 	if r.entropy > 0 && entropy(secret) <= r.entropy || strings.Contains(strings.ToLower(s[max(0, lo-16):lo]), "publickeytoken") {
 		return spans
+	}
+	if r.id == "generic-api-key" && (countDigits(secret) == 0 || benign(secret)) {
+		return spans // an own label decides about GUIDs and digests
 	}
 	for _, a := range r.allow {
 		target := secret
