@@ -199,7 +199,7 @@ func TestCheckAdversarial(t *testing.T) {
 				require.LessOrEqual(t, len([]rune(b.Ask.Decision.Text)), maxClaim)
 				require.NotContains(t, b.Ask.Decision.Text, "\n")
 				md := Markdown(b)
-				require.Contains(t, md, "- Wanted: \\# &lt;b> \\[x\\](y) `http://evil.test` long")
+				require.Contains(t, md, "- In a sentence: \\# &lt;b> \\[x\\](y) `http://evil.test` long")
 			},
 		},
 		{

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/baton-handoff/baton/internal/page/pagetest"
 	"github.com/baton-handoff/baton/internal/transcript"
 	"github.com/baton-handoff/baton/models"
 )
@@ -184,6 +185,7 @@ func checkBriefing(t failer, in Input, b Briefing) {
 			return unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) || r >= 0xE0000 && r <= 0xE007F
 		}), "no control characters: %q", text)
 	}
+	pagetest.CheckMarkdown(t, Markdown(b), headings, strong)
 	data, err := json.Marshal(b)
 	require.NoError(t, err)
 	var again Briefing
@@ -193,6 +195,17 @@ func checkBriefing(t failer, in Input, b Briefing) {
 	require.Equal(t, string(data), string(twice))
 	require.LessOrEqual(t, len(data), 600_000)
 }
+
+var (
+	headings = []string{
+		"What is asked", "How bad it is", "Before you touch anything", "The customer", "The problem", "What to do next", "What it could be", "What it is not",
+		"What was tried and what it did", "What was looked at", "Open questions", "Environment, as the steps name it", "Timeline", "About this briefing",
+	}
+	strong = []string{
+		"made it worse", "worked", "promised", "Do not touch", "Data loss", "Security", "Change freeze", "Pending", "Untrusted text", "Other",
+		"Careful: it weakens security.", "Careful: it destroys data.", "Careful: it is a pattern of attacks.", "Careful: it gives credentials away.",
+	}
+)
 
 // checkMerged says what a model may not do.
 func checkMerged(t failer, rules Briefing, cut Cut, b Briefing) {

@@ -1,10 +1,12 @@
 package briefing
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/baton-handoff/baton/internal/page"
 	"github.com/baton-handoff/baton/internal/transcript"
@@ -83,9 +85,6 @@ func name(s, otherwise string) page.Span {
 func (w writer) ask() {
 	a := w.b.Ask
 	w.Heading("What is asked")
-	if a.Decision != nil {
-		w.statement("Wanted: ", *a.Decision)
-	}
 	for _, r := range a.Requests {
 		w.Item(page.Words(oneLine(r.Text)))
 	}
@@ -107,6 +106,9 @@ func (w writer) ask() {
 		w.Para(page.Ours("None were written."))
 	} else {
 		w.Quote(a.Notes)
+	}
+	if a.Decision != nil {
+		w.statement("In a sentence: ", *a.Decision)
 	}
 }
 
@@ -135,13 +137,13 @@ func (w writer) causes() {
 	if len(w.b.Hypotheses) > 0 {
 		w.Heading("What it could be")
 		for _, h := range w.b.Hypotheses {
-			spans := []page.Span{page.Words(oneLine(h.Statement))}
+			spans := []page.Span{page.Words(oneLine(h.Statement)), page.Ours("%s", stop(h.Statement))}
 			if h.Confidence != "" {
 				spans = append(spans, page.Ours(" Confidence: %s", h.Confidence))
 				if h.Because != "" {
-					spans = append(spans, page.Ours(", because "), page.Words(oneLine(h.Because)))
+					spans = append(spans, page.Ours(". Because: "), page.Words(oneLine(h.Because)))
 				}
-				spans = append(spans, page.Ours("."))
+				spans = append(spans, page.Ours("%s", stop(cmp.Or(h.Because, "."))))
 			}
 			if len(h.Against) > 0 {
 				spans = append(spans, page.Ours(" Against it: %s.", steps(h.Against)))
@@ -155,7 +157,7 @@ func (w writer) causes() {
 	if len(w.b.RuledOut) > 0 {
 		w.Heading("What it is not")
 		for _, x := range w.b.RuledOut {
-			spans := []page.Span{page.Words(oneLine(x.Hypothesis))}
+			spans := []page.Span{page.Words(oneLine(x.Hypothesis)), page.Ours("%s", stop(x.Hypothesis))}
 			if x.Why != "" {
 				spans = append(spans, page.Ours(" Because: "), page.Words(oneLine(x.Why)))
 			}
@@ -174,10 +176,10 @@ func (w writer) next() {
 		if n.Hazard != "" {
 			spans = append(spans, page.Strong("Careful: it "+n.Hazard+"."), page.Ours(" "))
 		}
-		spans = append(spans, page.Words(oneLine(n.Action)))
+		spans = append(spans, page.Words(oneLine(n.Action)), page.Ours("%s", stop(n.Action)))
 		for _, part := range []struct{ label, text string }{{"Why: ", n.Why}, {"Risk: ", n.Risk}, {"Then: ", n.IfThen}} {
 			if part.text != "" {
-				spans = append(spans, page.Ours(" %s", part.label), page.Words(oneLine(part.text)))
+				spans = append(spans, page.Ours(" %s", part.label), page.Words(oneLine(part.text)), page.Ours("%s", stop(part.text)))
 			}
 		}
 		if n.NeedsApproval == Yes {
@@ -329,7 +331,7 @@ func (w writer) customer() {
 	for _, p := range c.Promises {
 		spans := []page.Span{page.Ours("%s: ", p.At.UTC().Format(w.clock)), page.Words(oneLine(p.Text))}
 		if p.ByWhen != "" {
-			spans = append(spans, page.Ours(" — "), page.Strong("promised: "), page.Words(oneLine(p.ByWhen)))
+			spans = append(spans, page.Ours(" — "), page.Strong("promised"), page.Ours(": "), page.Words(oneLine(p.ByWhen)))
 		}
 		w.Item(append(spans, w.basis(p.Basis))...)
 	}
@@ -451,7 +453,15 @@ func (w writer) basis(b Basis) page.Span {
 	if len(parts) == 0 {
 		return page.Ours("")
 	}
-	return page.Ours(" [%s]", strings.Join(parts, ", "))
+	return page.Ours(" (%s)", strings.Join(parts, ", "))
+}
+
+// stop ends a sentence that its author did not end.
+func stop(s string) string {
+	if r, _ := utf8.DecodeLastRuneInString(strings.TrimSpace(s)); strings.ContainsRune(".!?…", r) {
+		return ""
+	}
+	return "."
 }
 
 func ai(by By) string {

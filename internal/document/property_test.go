@@ -1,8 +1,6 @@
 package document_test
 
 import (
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/baton-handoff/baton/internal/document"
+	"github.com/baton-handoff/baton/internal/page/pagetest"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -88,81 +87,14 @@ func checkNote(t failer, in document.Input) {
 	require.Equal(t, note.Truncated, note.Markdown != all.Markdown || note.Plain != all.Plain, "truncated says whether anything is missing")
 }
 
-var (
-	headings = []string{
-		"### What is asked", "### The problem", "### Where it stands", "### What the customer was told, and said last", "### What worked",
-		"### What made it worse", "### What was tried and what it did", "### Environment, as the steps name it", "### The session",
-	}
-	escaped = regexp.MustCompile(`\\[!-/:-@\[-` + "`" + `{-~]`)
-	// live is what would mean something to one reader of Markdown or another,
-	// at the start of a block or anywhere in it.
-	live = regexp.MustCompile(`^(?:#|>|[-+*]|\d+[.)](?:\s|$)|\t|    )|[<*_\[\]|~` + "`" + `@]|://|(?i:www\.)|&#?\w+;|\pL\.\pL{2}`)
-)
-
-// checkMarkdown takes the note apart as a reader of Markdown would, takes away
-// what is code or escaped or ours, and looks whether anything else has meaning.
-func checkMarkdown(t failer, markdown string) {
-	t.Helper()
-	fence := ""
-	for line := range strings.SplitSeq(markdown, "\n") {
-		ticks := line[:len(line)-len(strings.TrimLeft(line, "`"))]
-		switch {
-		case fence != "":
-			if ticks == line && len(ticks) >= len(fence) {
-				fence = ""
-			}
-		case len(ticks) >= 3 && ticks == line:
-			fence = line
-		case strings.HasPrefix(line, "#"):
-			require.True(t, slices.Contains(headings, line), "a heading of its own: %q", line)
-		default:
-			line = strings.TrimPrefix(strings.TrimPrefix(line, "> "), "- ")
-			if line == ">" {
-				continue
-			}
-			for _, our := range []string{"**made it worse**", "**worked**", "&lt;", "&gt;", "&amp;"} {
-				line = strings.ReplaceAll(line, our, "·")
-			}
-			if strings.HasPrefix(line, "**Escalated by ") || strings.HasPrefix(line, "**Parked by ") {
-				line = strings.TrimSuffix(strings.TrimPrefix(line, "**"), "**")
-			}
-			rest := withoutCode(t, line)
-			require.NotRegexp(t, live, rest, "in line %q", line)
-		}
-	}
-	require.Empty(t, fence, "a fence stays open")
+var headings = []string{
+	"What is asked", "The problem", "Where it stands", "What the customer was told, and said last", "What worked",
+	"What made it worse", "What was tried and what it did", "Environment, as the steps name it", "The session",
 }
 
-// withoutCode takes the code spans and the escaped characters out of a line,
-// from left to right as CommonMark does.
-func withoutCode(t failer, line string) string {
+func checkMarkdown(t failer, markdown string) {
 	t.Helper()
-	var b strings.Builder
-	for line != "" {
-		if at := escaped.FindStringIndex(line); at != nil && at[0] == 0 {
-			b.WriteRune('·')
-			line = line[at[1]:]
-			continue
-		}
-		if line[0] != '`' {
-			b.WriteByte(line[0])
-			line = line[1:]
-			continue
-		}
-		ticks := line[:len(line)-len(strings.TrimLeft(line, "`"))]
-		line = line[len(ticks):]
-		for {
-			i := strings.IndexByte(line, '`')
-			require.GreaterOrEqual(t, i, 0, "code is never closed: %s%s", ticks, line)
-			run := len(line[i:]) - len(strings.TrimLeft(line[i:], "`"))
-			line = line[i+run:]
-			if run == len(ticks) {
-				break
-			}
-		}
-		b.WriteRune('·')
-	}
-	return b.String()
+	pagetest.CheckMarkdown(t, markdown, headings, []string{"made it worse", "worked"})
 }
 
 // anyInput draws texts from what is dangerous in Markdown, mixed with letters,

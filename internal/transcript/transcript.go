@@ -13,7 +13,7 @@ import (
 	"github.com/baton-handoff/baton/models"
 )
 
-// attempt is something that was done: a command, or any step that says what
+// Attempt is something that was done: a command, or any step that says what
 // came of it.
 type Attempt struct {
 	Step models.Step
@@ -37,13 +37,13 @@ func (a Attempt) Outcome() models.Outcome {
 	return *a.Step.Outcome
 }
 
-// remark is something that was said or seen.
+// Remark is something that was said or seen.
 type Remark struct {
 	Step models.Step
 	Text string
 }
 
-// failure is an error as it was shown, with the lines around it.
+// Failure is an error as it was shown, with the lines around it.
 type Failure struct {
 	Remark
 	// From is the command that showed it; empty when no command did.
