@@ -97,14 +97,14 @@ func (c *Client) Complete(ctx context.Context, q llm.Question) (llm.Answer, erro
 		return llm.Answer{}, x.About(x.Bad("no text"), usage)
 	}
 	return llm.Answer{
-		Text: []byte(text.String()), Model: x.Model(string(m.Model), c.config.Model), RequestID: x.RequestID(),
+		Text: []byte(text.String()), Model: x.Model(m.Model, c.config.Model), RequestID: x.RequestID(),
 		Usage: usage, Latency: time.Since(begin),
 	}, nil
 }
 
 func (c *Client) params(q llm.Question) sdk.MessageNewParams {
 	p := sdk.MessageNewParams{
-		Model:     sdk.Model(c.config.Model),
+		Model:     c.config.Model,
 		MaxTokens: int64(q.MaxTokens),
 		Messages:  []sdk.MessageParam{sdk.NewUserMessage(sdk.NewTextBlock(q.Prompt))},
 	}

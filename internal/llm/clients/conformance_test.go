@@ -109,7 +109,7 @@ func (b *bench) shown(t *testing.T, err error) *llm.Error {
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Error("failed", "error", err, "model", m, "config", b.config)
 	all := log.String() + fmt.Sprintf("%v %+v %#v %s", err, err, e.Model(), e.Code)
-	for cause := error(err); cause != nil; cause = errors.Unwrap(cause) {
+	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
 		all += cause.Error()
 	}
 	require.NotContains(t, all, canary)
