@@ -213,14 +213,6 @@ func psaStep(s *models.PSAStep) *gen.PSAStep {
 	}
 }
 
-// effectOr is the side effect as recorded, or one that was not to happen.
-func effectOr(effects map[models.EffectKind]models.Effect, kind models.EffectKind, reason string) models.Effect {
-	if e, recorded := effects[kind]; recorded {
-		return e
-	}
-	return models.Effect{Kind: kind, State: models.EffectSkipped, Reason: &reason}
-}
-
 func timelineEntry(v models.TimelineView) gen.TimelineEntry {
 	return gen.TimelineEntry{
 		Version: v.Version, Verb: gen.Verb(v.Verb), Door: gen.Door(v.Door),

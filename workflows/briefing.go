@@ -44,7 +44,7 @@ type briefing struct {
 // to do, and at once when the handoff is closed; the next wish starts a new run.
 // A claim never waits for it.
 func BriefingWorkflow(ctx workflow.Context, in BriefingInput) error {
-	b := &briefing{in: in, state: models.EffectPending, asks: workflow.GetSignalChannelWithOptions(ctx, SignalBrief, workflow.SignalChannelOptions{
+	b := &briefing{in: in, asked: in.Asked, state: models.EffectPending, asks: workflow.GetSignalChannelWithOptions(ctx, SignalBrief, workflow.SignalChannelOptions{
 		Description: `Briefs the handoff again: {"reason": "renewed"}. Baton sends this.`,
 	})}
 	workflow.GoNamed(ctx, "asks", b.hear)
@@ -58,7 +58,8 @@ func BriefingWorkflow(ctx workflow.Context, in BriefingInput) error {
 		case b.asked == "":
 			return b.show(ctx, b.state)
 		case workflow.GetInfo(ctx).GetContinueAsNewSuggested():
-			return workflow.NewContinueAsNewError(ctx, BriefingWorkflow, b.in) // the sweep finds what is stale
+			in.Asked = b.asked
+			return workflow.NewContinueAsNewError(ctx, BriefingWorkflow, in)
 		}
 		if b.asked == models.BriefSteps {
 			if err := b.settle(ctx); err != nil || b.closed {
@@ -159,15 +160,13 @@ func (b *briefing) ask(ctx workflow.Context, ruled activities.Ruled) (asked acti
 		cancel()
 	}
 	err = result.Get(ctx, &asked)
-	if temporal.IsCanceledError(err) && superseded() {
-		asked.State = models.EffectSkipped
-		if b.closed {
-			err = b.leave(ctx, ruled)
-		} else {
-			err = nil
-		}
+	if !temporal.IsCanceledError(err) || !superseded() {
+		return asked, err
 	}
-	return asked, err
+	if b.closed {
+		return activities.Asked{State: models.EffectDone}, b.leave(ctx, ruled)
+	}
+	return activities.Asked{State: models.EffectPending}, nil
 }
 
 // leave says of a closed handoff that no model is asked any more.

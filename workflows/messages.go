@@ -83,10 +83,14 @@ type BriefingInput struct {
 	AccountID uuid.UUID `json:"account_id"`
 	SessionID uuid.UUID `json:"session_id"`
 	HandoffID uuid.UUID `json:"handoff_id"`
+	// Asked is left over from the run before.
+	Asked models.BriefingReason `json:"asked,omitempty"`
 }
 
 // Handoff names the handoff for activities.
-func (in BriefingInput) Handoff() activities.BriefingInput { return activities.BriefingInput(in) }
+func (in BriefingInput) Handoff() activities.BriefingInput {
+	return activities.BriefingInput{AccountID: in.AccountID, SessionID: in.SessionID, HandoffID: in.HandoffID}
+}
 
 // BriefingAsk is the payload of [SignalBrief].
 type BriefingAsk struct {

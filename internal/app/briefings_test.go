@@ -234,7 +234,7 @@ func TestModelsKeepToTheBudget(t *testing.T) {
 	base := b.api()
 	status, body := b.call(b.ada, http.MethodPut, base+"/api/v1/briefings/settings", map[string]any{"use_model": true, "monthly_budget_usd": 0.01})
 	require.Equal(t, http.StatusOK, status, body)
-	require.Equal(t, 0.01, body["monthly_budget_usd"])
+	require.InDelta(t, 0.01, body["monthly_budget_usd"], 1e-9)
 	h := b.handOff(base)
 	doc := b.awaitBriefing(base, h, "budget", by("rules", "done"))
 	require.Contains(t, doc["reason"], "of the $0.01 that models may cost the account this month")

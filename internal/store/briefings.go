@@ -123,7 +123,7 @@ func recordBriefing(ctx context.Context, tx pgx.Tx, e models.Effect, after int, 
 		return 0, false, nil
 	}
 	change := models.EventUpdated
-	if b != nil && !(b.Source == newest.Source && bytes.Equal(b.Digest, newest.Digest)) {
+	if b != nil && (b.Source != newest.Source || !bytes.Equal(b.Digest, newest.Digest)) {
 		change = models.EventAssessmentReady
 		b.Version = newest.Version + 1
 		newest = *b
