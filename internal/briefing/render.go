@@ -1,7 +1,6 @@
 package briefing
 
 import (
-	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -137,13 +136,14 @@ func (w writer) causes() {
 	if len(w.b.Hypotheses) > 0 {
 		w.Heading("What it could be")
 		for _, h := range w.b.Hypotheses {
-			spans := []page.Span{page.Words(oneLine(h.Statement)), page.Ours("%s", stop(h.Statement))}
+			spans := []page.Span{sentence(h.Statement)}
 			if h.Confidence != "" {
 				spans = append(spans, page.Ours(" Confidence: %s", h.Confidence))
 				if h.Because != "" {
-					spans = append(spans, page.Ours(". Because: "), page.Words(oneLine(h.Because)))
+					spans = append(spans, page.Ours(", because: "), sentence(h.Because))
+				} else {
+					spans = append(spans, page.Ours("."))
 				}
-				spans = append(spans, page.Ours("%s", stop(cmp.Or(h.Because, "."))))
 			}
 			if len(h.Against) > 0 {
 				spans = append(spans, page.Ours(" Against it: %s.", steps(h.Against)))
@@ -157,7 +157,7 @@ func (w writer) causes() {
 	if len(w.b.RuledOut) > 0 {
 		w.Heading("What it is not")
 		for _, x := range w.b.RuledOut {
-			spans := []page.Span{page.Words(oneLine(x.Hypothesis)), page.Ours("%s", stop(x.Hypothesis))}
+			spans := []page.Span{sentence(x.Hypothesis)}
 			if x.Why != "" {
 				spans = append(spans, page.Ours(" Because: "), page.Words(oneLine(x.Why)))
 			}
@@ -176,10 +176,10 @@ func (w writer) next() {
 		if n.Hazard != "" {
 			spans = append(spans, page.Strong("Careful: it "+n.Hazard+"."), page.Ours(" "))
 		}
-		spans = append(spans, page.Words(oneLine(n.Action)), page.Ours("%s", stop(n.Action)))
+		spans = append(spans, sentence(n.Action))
 		for _, part := range []struct{ label, text string }{{"Why: ", n.Why}, {"Risk: ", n.Risk}, {"Then: ", n.IfThen}} {
 			if part.text != "" {
-				spans = append(spans, page.Ours(" %s", part.label), page.Words(oneLine(part.text)), page.Ours("%s", stop(part.text)))
+				spans = append(spans, page.Ours(" %s", part.label), sentence(part.text))
 			}
 		}
 		if n.NeedsApproval == Yes {
@@ -456,12 +456,13 @@ func (w writer) basis(b Basis) page.Span {
 	return page.Ours(" (%s)", strings.Join(parts, ", "))
 }
 
-// stop ends a sentence that its author did not end.
-func stop(s string) string {
-	if r, _ := utf8.DecodeLastRuneInString(strings.TrimSpace(s)); strings.ContainsRune(".!?…", r) {
-		return ""
+// sentence is somebody's sentence, ended where its author did not end it.
+func sentence(s string) page.Span {
+	s = oneLine(s)
+	if r, _ := utf8.DecodeLastRuneInString(s); !strings.ContainsRune(".!?…", r) {
+		s += "."
 	}
-	return "."
+	return page.Words(s)
 }
 
 func ai(by By) string {
