@@ -40,8 +40,6 @@ type Options struct {
 	API, Worker bool
 	Logger      *slog.Logger
 	Version     string
-	// PSA takes the place of the stored connections, in tests.
-	PSA activities.PSA
 	// Routes may add handlers that are not part of the public API.
 	Routes func(*App, *api.Server)
 }
@@ -159,13 +157,9 @@ func (l later) TicketChanged(ctx context.Context, account uuid.UUID, ticketID st
 
 func (a *App) newWorker() {
 	cfg := a.o.Config
-	var accounts activities.PSA = a.Connections
-	if a.o.PSA != nil {
-		accounts = a.o.PSA
-	}
 	acts := activities.New(a.Store, activities.Maintenance{
 		Records: a.Store, Workflows: a.Engine, Tickets: a.Watcher, KeepFeed: cfg.FeedRetention,
-	}, activities.Ticketing{PSA: accounts, Tickets: a.Engine, Watcher: a.Watcher}, a.log)
+	}, activities.Ticketing{PSA: a.Connections, Tickets: a.Engine, Watcher: a.Watcher}, a.log)
 	a.worker = worker.New(a.temporal, acts, worker.Options{
 		WorkflowTasks: cfg.WorkerWorkflowTasks, Activities: cfg.WorkerActivities, OnFatal: a.fail,
 	})

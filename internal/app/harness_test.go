@@ -26,7 +26,6 @@ import (
 	"github.com/baton-handoff/baton/internal/auth"
 	"github.com/baton-handoff/baton/internal/config"
 	"github.com/baton-handoff/baton/internal/engine"
-	"github.com/baton-handoff/baton/internal/psa/vendors"
 	"github.com/baton-handoff/baton/internal/remote"
 	"github.com/baton-handoff/baton/internal/store"
 	"github.com/baton-handoff/baton/internal/testenv"
@@ -64,8 +63,6 @@ type baton struct {
 	vic, ada           models.User // viewer, admin
 	eve                models.User // engineer of another account
 	extra              []string    // more settings for apps
-	psa                *vendors.Static
-	desk               *desk // set by [baton.connectPSA]
 }
 
 func newBaton(t *testing.T) *baton {
@@ -135,9 +132,6 @@ func (b *baton) start(o app.Options) (*app.App, func()) {
 	if o.Logger == nil {
 		o.Logger = quiet()
 	}
-	if b.psa != nil {
-		o.PSA = b.psa
-	}
 	a, err := app.New(b.t.Context(), o)
 	require.NoError(b.t, err)
 	require.NoError(b.t, a.Start(b.t.Context()))
@@ -182,11 +176,6 @@ func (b *baton) workerProcess() (kill func()) {
 	b.t.Helper()
 	cmd := exec.CommandContext(b.t.Context(), os.Args[0])
 	cmd.Env = append(b.environ(), workerProcess+"="+b.address, "TEMPORAL_NAMESPACE="+b.namespace)
-	if b.desk != nil {
-		connection, err := json.Marshal(processPSA{Account: b.sam.AccountID, Address: b.desk.address})
-		require.NoError(b.t, err)
-		cmd.Env = append(cmd.Env, workerProcess+"_PSA="+string(connection))
-	}
 	out, err := cmd.StdoutPipe()
 	require.NoError(b.t, err)
 	require.NoError(b.t, cmd.Start())
@@ -212,7 +201,7 @@ func runWorkerProcess() {
 		panic(err)
 	}
 	a, err := app.New(ctx, app.Options{
-		Config: cfg, Worker: true, Logger: quiet(), PSA: psaOfProcess(),
+		Config: cfg, Worker: true, Logger: quiet(),
 		Temporal: client.Options{HostPort: os.Getenv(workerProcess), Namespace: os.Getenv("TEMPORAL_NAMESPACE")},
 	})
 	if err != nil {
