@@ -59,6 +59,9 @@ type Fault struct {
 	Until      <-chan struct{}
 	// Reached, when set, is sent to when the fault happens, unless nobody waits.
 	Reached chan<- struct{}
+	// Committed, when set, is called when the call was done and is not answered
+	// yet. It may hold the answer back.
+	Committed func(*http.Request)
 	// ContentType and Body are for FaultRaw.
 	ContentType string
 	Body        []byte

@@ -164,6 +164,9 @@ func serve(w http.ResponseWriter, r *http.Request, d *Desk, v vendor) {
 		return
 	}
 	res := v.answer(call{op: op, endpoint: endpoint, path: path, r: r, body: body, pretend: fault.Kind == FaultFalseSuccess})
+	if fault.Committed != nil && res.status/100 == 2 {
+		fault.Committed(r)
+	}
 	switch fault.Kind {
 	case FaultCommitThenDrop:
 		cut(w)
