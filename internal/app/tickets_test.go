@@ -2,11 +2,9 @@ package app_test
 
 import (
 	"encoding/json"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -338,62 +336,4 @@ func TestUnclearOutcomesAreToldOnce(t *testing.T) {
 	b.ask(base, b.sam, h, "cancel", nil)
 	b.told(base, h, 2)
 	require.Equal(t, []string{mark(h, psa.StepEscalated, 1), mark(h, psa.StepReleased, 1)}, d.marks(ticket))
-}
-
-// TestAKilledWorkerTellsATicketOnce kills the worker at random moments, and
-// exactly between the PSA's commit and its answer.
-func TestAKilledWorkerTellsATicketOnce(t *testing.T) {
-	t.Parallel()
-	b := newBaton(t)
-	base, d := b.connectPSA()
-	rounds, each := 4, 6
-	if testing.Short() {
-		rounds = 1
-	}
-	type told struct {
-		session uuid.UUID
-		ticket  int64
-		h       *apiclient.Handoff
-	}
-	var all []*told
-	for round := range rounds {
-		kill := b.workerProcess()
-		reached := make(chan struct{}, 1)
-		if round%2 == 0 {
-			d.Desk().Faults().Next(psatest.Fault{Kind: psatest.FaultCommitThenDrop, On: []psatest.Op{psatest.OpAddNote}, Reached: reached})
-		}
-		var wg sync.WaitGroup
-		for range each {
-			one := &told{ticket: d.Desk().AddTicket("t").ID}
-			one.session = b.ticketedSession(base, one.ticket)
-			all = append(all, one)
-			wg.Go(func() {
-				at := base + "/api/v1/ai-sessions/" + one.session.String()
-				answer := b.insist(b.sam, at+"/handoff", map[string]any{"intent": "escalate", "engineer_notes": "help"})
-				if answer == nil {
-					return
-				}
-				one.h = &apiclient.Handoff{ID: uuid.MustParse(answer["id"].(string)), SessionID: one.session, AccountID: b.sam.AccountID}
-				b.insist(b.ana, handoffURL(base, one.h)+"/claim", nil)
-				b.insist(b.ana, handoffURL(base, one.h)+"/resolve", map[string]any{})
-			})
-		}
-		if round%2 == 0 {
-			<-reached
-		} else {
-			timer := time.NewTimer(rand.N(3 * time.Second))
-			<-timer.C
-		}
-		kill()
-		kill = b.workerProcess() // requests under way need one
-		wg.Wait()
-		kill()
-	}
-	require.False(t, t.Failed())
-	b.worker()
-	for _, one := range all {
-		b.told(base, one.h, 3)
-		require.Equal(t, []string{mark(one.h, psa.StepEscalated, 1), mark(one.h, psa.StepClaimed, 1), mark(one.h, psa.StepResolved, 1)}, d.marks(one.ticket))
-		require.Equal(t, "Completed", d.Desk().StatusName(one.ticket))
-	}
 }
