@@ -217,8 +217,8 @@ func (p *push) read(ctx context.Context) (err error) {
 		}
 		p.later = p.later || s.Version > p.in.Version && s.State == models.EffectDone
 	}
-	if p.step.State == models.EffectFailed {
-		p.step.Attempts = 0 // somebody, or time, has mended it: it starts anew
+	if p.step.State == models.EffectFailed || p.step.State == models.EffectPending {
+		p.step.Attempts = 0 // somebody, or time, has mended what had failed: it starts anew
 	}
 	p.handoff, err = p.records.Handoff(ctx, p.in.SessionID, p.in.HandoffID)
 	if models.CodeOf(err) == models.CodeNotFound {

@@ -271,6 +271,50 @@ func TestBadCredentialsAreShownAndMended(t *testing.T) {
 	require.Equal(t, http.StatusConflict, status, "nothing has failed")
 }
 
+// TestARetryIsShownAtOnce: what is asked for is under way, whoever looks, until
+// the attempt ends; and asking again is no mistake.
+func TestARetryIsShownAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBaton(t)
+	base, d := b.connectPSA()
+	stop := b.worker()
+	d.RotateCredentials()
+	ticket := d.Desk().AddTicket("t").ID
+	h := b.ticketed(base, ticket)
+	failed := func(p apiclient.PSA) bool { return p.State == apiclient.EffectStateFailed }
+	b.awaitPSA(base, h, "failed", failed)
+
+	stop() // so that the attempt cannot end
+	pending := `SELECT count(*) FROM feed_events WHERE handoff_id = $1 AND type = 'handoff_updated'
+		AND data -> 'effect' ->> 'kind' = 'psa' AND data -> 'effect' ->> 'state' = 'pending'`
+	before := b.sql(pending, h.ID)
+	retry := func() {
+		t.Helper()
+		status, answer := b.call(b.sam, http.MethodPost, handoffURL(base, h)+"/psa/retry", nil)
+		require.Equal(t, http.StatusAccepted, status, "%v", answer)
+		require.Equal(t, "pending", answer["psa"].(map[string]any)["state"], "%v", answer)
+		p := b.psaOf(base, h)
+		require.Equal(t, apiclient.EffectStatePending, p.State)
+		require.Nil(t, p.Reason)
+	}
+	retry()
+	require.Equal(t, before+1, b.sql(pending, h.ID), "the feed tells of it")
+	retry()
+	require.Equal(t, before+1, b.sql(pending, h.ID), "once")
+	stop = b.worker()
+	b.awaitPSA(base, h, "failed again", failed)
+
+	// An operator ends what was to make the attempt: it can be asked for anew.
+	stop()
+	retry()
+	require.NoError(t, b.temporal.TerminateWorkflow(t.Context(), workflows.TicketWorkflowID(h.AccountID, strconv.FormatInt(ticket, 10)), "", "a test"))
+	require.Equal(t, apiclient.EffectStatePending, b.psaOf(base, h).State)
+	b.worker()
+	b.connectTo(base, b.ada, d)
+	retry()
+	b.told(base, h, 1)
+}
+
 // TestAnEngineerWhomThePSADoesNotKnow: the note is there, the owner is not, and
 // the next step is told all the same.
 func TestAnEngineerWhomThePSADoesNotKnow(t *testing.T) {
