@@ -42,6 +42,9 @@ const (
 	FaultFalseSuccess FaultKind = "false_success"
 	// FaultRaw answers with Status, ContentType and Body; nothing is done.
 	FaultRaw FaultKind = "raw"
+	// FaultGossip answers with Status, or 200, and repeats the credentials of the
+	// call in every member in which vendors say what is wrong; nothing is done.
+	FaultGossip FaultKind = "gossip"
 	// FaultRedirect points to another address.
 	FaultRedirect FaultKind = "redirect"
 )
