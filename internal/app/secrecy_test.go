@@ -139,7 +139,9 @@ func TestCredentialsAreNowhere(t *testing.T) {
 		}
 		for _, s := range append(planted, token, sealing) {
 			require.False(t, bytes.Contains(known, []byte(s)), "Temporal knows %q", s)
-			require.False(t, strings.Contains(logs.String(), s), "the log holds %q", s)
+			if strings.Contains(logs.String(), s) { // too long to be shown
+				t.Errorf("the log holds %q", s)
+			}
 			for _, table := range tables {
 				require.Zero(t, b.sql(`SELECT count(*) FROM `+table+` r WHERE position($1 IN r::text) > 0`, s), "%s holds %q", table, s)
 			}
