@@ -44,14 +44,20 @@ type connection struct {
 	client  psa.Client
 	options psa.Options
 	version string
-	last    error // reported
+
+	mu   sync.Mutex
+	last error // reported
 }
 
 func (c *connection) Client(context.Context, uuid.UUID) (psa.Client, psa.Options, bool, error) {
 	return c.client, c.options, true, nil
 }
 
-func (c *connection) Report(_ context.Context, _ uuid.UUID, err error) { c.last = err }
+func (c *connection) Report(_ context.Context, _ uuid.UUID, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = err
+}
 
 func (c *connection) Version(context.Context, uuid.UUID) (string, error) {
 	return c.version, nil
