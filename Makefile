@@ -76,6 +76,11 @@ chaos-guards: bin/temporal ## take each guard out of Baton, one at a time, and s
 bin/baton-old:
 	@tools/old-build $@
 
+.PHONY: kills
+kills: bin/temporal ## kill a hundred workers between a PSA's commit and our acknowledgement (KILLS=…, SEED=…)
+	BATON_TEST_KILLS=$(or $(KILLS),100) BATON_TEST_SEED=$(SEED) go run ./cmd/baton devstack -- \
+		go test -race -count=1 -v -timeout 30m -run TestAKilledWorkerTellsATicketOnce ./internal/app
+
 .PHONY: fuzz
 fuzz: ## let each fuzz target run for FUZZTIME (default 30s)
 	@tools/fuzz $(or $(FUZZTIME),30s)

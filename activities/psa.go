@@ -2,9 +2,6 @@ package activities
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"math"
 	"strings"
@@ -26,13 +23,9 @@ type PSA interface {
 	Client(ctx context.Context, account uuid.UUID) (client psa.Client, options psa.Options, found bool, err error)
 	// Report hears how each use of the connection went; err is nil for success.
 	Report(ctx context.Context, account uuid.UUID, err error)
-}
-
-// VersionedPSA is a [PSA] that can tell whether an account's connection was
-// changed. With it, what failed is tried again as soon as it was; without it,
-// changed credentials go unnoticed until the hour is over. A version is empty
-// without a connection, and does not change with [PSA.Report].
-type VersionedPSA interface {
+	// Version changes whenever the account's connection is changed, and not with
+	// Report: what failed is tried again as soon as it does. It is empty without
+	// a connection.
 	Version(ctx context.Context, account uuid.UUID) (string, error)
 }
 
@@ -217,8 +210,8 @@ func (p *push) read(ctx context.Context) (err error) {
 		}
 		p.later = p.later || s.Version > p.in.Version && s.State == models.EffectDone
 	}
-	if p.step.State == models.EffectFailed {
-		p.step.Attempts = 0 // somebody, or time, has mended it: it starts anew
+	if p.step.State == models.EffectFailed || p.step.State == models.EffectPending {
+		p.step.Attempts = 0 // somebody, or time, has mended what had failed: it starts anew
 	}
 	p.handoff, err = p.records.Handoff(ctx, p.in.SessionID, p.in.HandoffID)
 	if models.CodeOf(err) == models.CodeNotFound {
@@ -401,26 +394,10 @@ func (a *Activities) connectionVersion(ctx context.Context, account uuid.UUID) s
 	if a.ticketing.PSA == nil {
 		return ""
 	}
-	if v, ok := a.ticketing.PSA.(VersionedPSA); ok {
-		version, err := v.Version(ctx, account)
-		if err != nil {
-			a.log.WarnContext(ctx, "the version of a connection could not be read", "account_id", account, "error", err)
-			return ""
-		}
-		return version
-	}
-	client, options, found, err := a.ticketing.PSA.Client(ctx, account)
+	version, err := a.ticketing.PSA.Version(ctx, account)
 	if err != nil {
+		a.log.WarnContext(ctx, "the version of a connection could not be read", "account_id", account, "error", err)
 		return ""
 	}
-	kind := psa.Kind("none")
-	if found {
-		kind = client.Kind()
-	}
-	text, err := json.Marshal([]any{kind, options})
-	if err != nil {
-		return ""
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
+	return version
 }

@@ -35,8 +35,32 @@ type story struct {
 
 	desk   *psatest.ConnectWise
 	ticket int64
-	psa    *vendors.Static
+	psa    *connection
 	told   []activities.EffectInput
+}
+
+// connection is an account's connection as the activities see it.
+type connection struct {
+	client  psa.Client
+	options psa.Options
+	version string
+
+	mu   sync.Mutex
+	last error // reported
+}
+
+func (c *connection) Client(context.Context, uuid.UUID) (psa.Client, psa.Options, bool, error) {
+	return c.client, c.options, true, nil
+}
+
+func (c *connection) Report(_ context.Context, _ uuid.UUID, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = err
+}
+
+func (c *connection) Version(context.Context, uuid.UUID) (string, error) {
+	return c.version, nil
 }
 
 func newStory(t *testing.T) *story {
@@ -59,12 +83,13 @@ func newStory(t *testing.T) *story {
 		}
 		s.timeline = append(s.timeline, models.TimelineView{TimelineEntry: e, ActorName: new("Ana"), HolderName: new("Ana")})
 	}
-	s.psa = vendors.NewStatic(vendors.Options{})
-	t.Cleanup(s.psa.Close)
 	c := s.desk.Connection(server.URL)
 	c.Network.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	c.Options = psa.Options{SetOwner: true, Status: map[psa.StepName]string{psa.StepEscalated: "Escalated", psa.StepClaimed: "In Progress", psa.StepReleased: "New"}}
-	s.psa.Set(s.view.AccountID, c)
+	client, err := vendors.New(c, vendors.Options{})
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	s.psa = &connection{client: client, options: c.Options, version: "1"}
 	return s
 }
 
@@ -196,7 +221,7 @@ func TestPushStepShowsTrouble(t *testing.T) {
 	_, err = s.push(env, 1)
 	require.ErrorAs(t, err, &app)
 	require.Equal(t, 2, s.steps[1].Attempts)
-	require.Error(t, s.psa.Last(s.view.AccountID))
+	require.Error(t, s.psa.last)
 
 	faults.Set(psatest.Fault{Kind: psatest.FaultCredentials})
 	pushed, err := s.push(env, 1)
@@ -209,8 +234,7 @@ func TestPushStepShowsTrouble(t *testing.T) {
 
 	_, err = env.ExecuteActivity(acts.ConnectionChanged, s.view.AccountID, pushed.Connection)
 	require.Error(t, err, "it is as it was")
-	c := s.desk.Connection("https://psa.example.com")
-	s.psa.Set(s.view.AccountID, c)
+	s.psa.version = "2"
 	_, err = env.ExecuteActivity(acts.ConnectionChanged, s.view.AccountID, pushed.Connection)
 	require.NoError(t, err)
 }

@@ -62,6 +62,9 @@ type HandoffTicket struct {
 	TicketID string `json:"ticket_id"`
 	Status   string `json:"status"`
 	Closed   bool   `json:"closed"`
+	// SeenOpen says that the ticket was seen open at least once during the
+	// handoff, so that somebody has closed it since.
+	SeenOpen bool `json:"seen_open"`
 	// Owner is the name of the ticket's owner; nil when nobody owns it.
 	Owner   *string   `json:"owner"`
 	NotedAt time.Time `json:"noted_at"`

@@ -2150,7 +2150,8 @@ type ClientInterface interface {
 	// What is `retrying` needs no help, and what failed is also tried again when the connection is changed, and every
 	// hour. The holder may do this, the sender, and admins and owners.
 	//
-	// The answer does not wait for the outcome. It shows in `psa`, and as a `handoff_updated` on the stream.
+	// The answer does not wait for the outcome. `psa.state` is `pending` at once and until the attempt ends; both show as
+	// a `handoff_updated` on the stream. To ask again meanwhile is no mistake.
 	//
 	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/psa/retry (the `RetryHandoffPSA` operationId).
 	RetryHandoffPSA(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2734,7 +2735,8 @@ func (c *Client) ClaimHandoff(ctx context.Context, id SessionID, hid HandoffID, 
 // What is `retrying` needs no help, and what failed is also tried again when the connection is changed, and every
 // hour. The holder may do this, the sender, and admins and owners.
 //
-// The answer does not wait for the outcome. It shows in `psa`, and as a `handoff_updated` on the stream.
+// The answer does not wait for the outcome. `psa.state` is `pending` at once and until the attempt ends; both show as
+// a `handoff_updated` on the stream. To ask again meanwhile is no mistake.
 //
 // Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/psa/retry (the `RetryHandoffPSA` operationId).
 func (c *Client) RetryHandoffPSA(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5036,7 +5038,8 @@ type ClientWithResponsesInterface interface {
 	// What is `retrying` needs no help, and what failed is also tried again when the connection is changed, and every
 	// hour. The holder may do this, the sender, and admins and owners.
 	//
-	// The answer does not wait for the outcome. It shows in `psa`, and as a `handoff_updated` on the stream.
+	// The answer does not wait for the outcome. `psa.state` is `pending` at once and until the attempt ends; both show as
+	// a `handoff_updated` on the stream. To ask again meanwhile is no mistake.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8898,7 +8901,8 @@ func (c *ClientWithResponses) ClaimHandoffWithResponse(ctx context.Context, id S
 // What is `retrying` needs no help, and what failed is also tried again when the connection is changed, and every
 // hour. The holder may do this, the sender, and admins and owners.
 //
-// The answer does not wait for the outcome. It shows in `psa`, and as a `handoff_updated` on the stream.
+// The answer does not wait for the outcome. `psa.state` is `pending` at once and until the attempt ends; both show as
+// a `handoff_updated` on the stream. To ask again meanwhile is no mistake.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -42,8 +42,6 @@ type Options struct {
 	API, Worker bool
 	Logger      *slog.Logger
 	Version     string
-	// PSA takes the place of the stored connections, in tests.
-	PSA activities.PSA
 	// Routes may add handlers that are not part of the public API.
 	Routes func(*App, *api.Server)
 }
@@ -185,16 +183,12 @@ func (a *App) newWorker() error {
 	if err != nil {
 		return err
 	}
-	var accounts activities.PSA = a.Connections
-	if a.o.PSA != nil {
-		accounts = a.o.PSA
-	}
 	acts := activities.New(activities.Options{
 		Records: a.Store,
 		Maintenance: activities.Maintenance{
 			Records: a.Store, Workflows: a.Engine, Tickets: a.Watcher, Briefings: a.Engine, KeepFeed: cfg.FeedRetention,
 		},
-		Ticketing: activities.Ticketing{PSA: accounts, Tickets: a.Engine, Watcher: a.Watcher},
+		Ticketing: activities.Ticketing{PSA: a.Connections, Tickets: a.Engine, Watcher: a.Watcher},
 		Briefings: activities.Briefings{
 			Records: a.Store, Asks: a.Engine, Model: a.model, Monthly: cfg.LLMMonthly, AtOnce: (cfg.LLMCalls + 1) / 2,
 			Price: llm.Price{Input: cfg.LLMPriceInput, Output: cfg.LLMPriceOutput},

@@ -259,11 +259,10 @@ func TestSecretsStayHome(t *testing.T) {
 	t.Parallel()
 	planted := []string{"Welcome1!Larch", "P@ssw0rd!77", "ghp_" + strings.Repeat("aB3dE6", 6), "Acme#2025x", "hunter2-Xy9"}
 	b := newBaton(t)
-	d := b.connectPSA()
 	model := b.connectModel(llmtest.Anthropic)
 	model.SetAnswer(llmtest.PromptRepeated) // what leaks to it, leaks
+	base, d := b.connectPSA()
 	b.worker()
-	base := b.api()
 	ticket := d.Desk().AddTicket("t").ID
 	number := fmt.Sprintf("#%d", ticket)
 	problem := "Cannot sign in; password is " + planted[0]

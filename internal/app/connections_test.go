@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -63,6 +64,26 @@ func (d *office) secretsOf() []string {
 		}
 	}
 	return all
+}
+
+// hire makes people of the account engineers in the PSA.
+func (d *office) hire(people ...models.User) {
+	for i, u := range people {
+		d.Desk().AddPerson(psatest.Person{ID: int64(50 + i), Identifier: "real-" + strings.ToLower(u.Name), Name: u.Name, Email: u.Email, RoleID: 8})
+	}
+}
+
+var markText = regexp.MustCompile(`\[(baton:[0-9a-f-]{36}:[a-z]+:\d+)\]`)
+
+// marks are the marks in a ticket's notes, without their brackets, in order.
+func (d *office) marks(id int64) (marks []string) {
+	t, _ := d.Desk().Ticket(id)
+	for _, n := range t.Notes {
+		for _, m := range markText.FindAllStringSubmatch(psa.StripHTML(n.Text), -1) {
+			marks = append(marks, m[1])
+		}
+	}
+	return marks
 }
 
 // connectable is an installation whose accounts may connect to this machine.

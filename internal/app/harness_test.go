@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -26,7 +27,6 @@ import (
 	"github.com/baton-handoff/baton/internal/auth"
 	"github.com/baton-handoff/baton/internal/config"
 	"github.com/baton-handoff/baton/internal/engine"
-	"github.com/baton-handoff/baton/internal/psa/vendors"
 	"github.com/baton-handoff/baton/internal/remote"
 	"github.com/baton-handoff/baton/internal/store"
 	"github.com/baton-handoff/baton/internal/testenv"
@@ -64,8 +64,6 @@ type baton struct {
 	vic, ada           models.User // viewer, admin
 	eve                models.User // engineer of another account
 	extra              []string    // more settings for apps
-	psa                *vendors.Static
-	desk               *desk // set by [baton.connectPSA]
 }
 
 func newBaton(t *testing.T) *baton {
@@ -135,9 +133,6 @@ func (b *baton) start(o app.Options) (*app.App, func()) {
 	if o.Logger == nil {
 		o.Logger = quiet()
 	}
-	if b.psa != nil {
-		o.PSA = b.psa
-	}
 	a, err := app.New(b.t.Context(), o)
 	require.NoError(b.t, err)
 	require.NoError(b.t, a.Start(b.t.Context()))
@@ -180,23 +175,32 @@ func (b *baton) worker() (stop func()) {
 // kill it, the hard way.
 func (b *baton) workerProcess() (kill func()) {
 	b.t.Helper()
-	cmd := exec.CommandContext(b.t.Context(), os.Args[0])
-	cmd.Env = append(b.environ(), workerProcess+"="+b.address, "TEMPORAL_NAMESPACE="+b.namespace)
-	if b.desk != nil {
-		connection, err := json.Marshal(processPSA{Account: b.sam.AccountID, Address: b.desk.address})
-		require.NoError(b.t, err)
-		cmd.Env = append(cmd.Env, workerProcess+"_PSA="+string(connection))
-	}
-	out, err := cmd.StdoutPipe()
+	cmd, err := b.startWorkerProcess("worker")
 	require.NoError(b.t, err)
-	require.NoError(b.t, cmd.Start())
-	ready := make([]byte, len("ready"))
-	_, err = io.ReadFull(out, ready)
-	require.NoError(b.t, err, "the worker process did not start")
 	return func() {
 		require.NoError(b.t, cmd.Process.Kill())
 		_ = cmd.Wait()
 	}
+}
+
+// startWorkerProcess starts a worker in a process of its own, by whose name
+// PSAs know it. It may be called on any goroutine.
+func (b *baton) startWorkerProcess(name string) (*exec.Cmd, error) {
+	cmd := exec.CommandContext(b.t.Context(), os.Args[0])
+	cmd.Env = append(b.environ(), workerProcess+"="+b.address, workerProcess+"_NAME="+name, "TEMPORAL_NAMESPACE="+b.namespace)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("starting a worker process: %w", err)
+	}
+	if _, err = io.ReadFull(out, make([]byte, len("ready"))); err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return nil, fmt.Errorf("the worker process did not start: %w", err)
+	}
+	return cmd, nil
 }
 
 func runWorkerProcess() {
@@ -212,7 +216,7 @@ func runWorkerProcess() {
 		panic(err)
 	}
 	a, err := app.New(ctx, app.Options{
-		Config: cfg, Worker: true, Logger: quiet(), PSA: psaOfProcess(),
+		Config: cfg, Worker: true, Logger: quiet(), Version: os.Getenv(workerProcess + "_NAME"),
 		Temporal: client.Options{HostPort: os.Getenv(workerProcess), Namespace: os.Getenv("TEMPORAL_NAMESPACE")},
 	})
 	if err != nil {

@@ -104,9 +104,8 @@ func TestRecordHistories(t *testing.T) {
 func TestRecordTicketHistories(t *testing.T) {
 	t.Parallel()
 	b := newBaton(t)
-	d := b.connectPSA()
+	base, d := b.connectPSA()
 	b.worker()
-	base := b.api()
 	for name, story := range map[string]func(h *apiclient.Handoff){
 		"ticket-told": func(h *apiclient.Handoff) {
 			b.ask(base, b.sam, h, "cancel", nil)

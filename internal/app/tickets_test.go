@@ -2,86 +2,55 @@ package app_test
 
 import (
 	"encoding/json"
-	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
-	"net/netip"
-	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/baton-handoff/baton/activities"
 	apiclient "github.com/baton-handoff/baton/api/client"
 	"github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/internal/psa/psatest"
-	"github.com/baton-handoff/baton/internal/psa/vendors"
+	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/models"
 	"github.com/baton-handoff/baton/workflows"
 )
 
-// desk is a ConnectWise at the wire.
-type desk struct {
-	*psatest.ConnectWise
-	address string
-}
-
-func newDesk(t *testing.T) *desk {
-	t.Helper()
-	d := &desk{ConnectWise: psatest.NewConnectWise()}
-	server := httptest.NewServer(d.ConnectWise)
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-	})
-	d.address = server.URL
-	return d
-}
-
-// connection is one to the desk as an account would have it.
-func (d *desk) connection() psa.Connection { return connectionTo(d.ConnectWise, d.address) }
-
-func connectionTo(s *psatest.ConnectWise, address string) psa.Connection {
-	c := s.Connection(address)
-	c.Network.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-	c.Options = psa.Options{SetOwner: true, Status: map[psa.StepName]string{
+// telling is what an account may want to happen to its tickets.
+func telling() map[string]any {
+	return map[string]any{"set_owner": true, "status": map[psa.StepName]string{
 		psa.StepEscalated: "Escalated", psa.StepClaimed: "In Progress", psa.StepReleased: "New", psa.StepResolved: "Completed",
 	}}
-	return c
 }
 
-// processPSA tells a worker's process of the desk.
-type processPSA struct {
-	Account uuid.UUID
-	Address string
-}
-
-func psaOfProcess() activities.PSA {
-	var p processPSA
-	if json.Unmarshal([]byte(os.Getenv(workerProcess+"_PSA")), &p) != nil {
-		return nil
-	}
-	static := vendors.NewStatic(vendors.Options{})
-	static.Set(p.Account, connectionTo(psatest.NewConnectWise(), p.Address))
-	return static
-}
-
-// connectPSA gives the account a desk, whose engineers are the account's.
-func (b *baton) connectPSA() *desk {
+// connectPSA gives the account a ConnectWise whose engineers are the account's,
+// and returns the address of an API with it. Apps that are started later have
+// the key to it.
+func (b *baton) connectPSA() (base string, d *office) {
 	b.t.Helper()
-	b.desk = newDesk(b.t)
-	b.psa = vendors.NewStatic(vendors.Options{})
-	b.t.Cleanup(b.psa.Close)
-	b.psa.Set(b.sam.AccountID, b.desk.connection())
-	for i, u := range []models.User{b.sam, b.ana, b.ben} {
-		b.desk.Desk().AddPerson(psatest.Person{ID: int64(50 + i), Identifier: "real-" + strings.ToLower(u.Name), Name: u.Name, Email: u.Email})
-	}
-	return b.desk
+	b.extra = append(b.extra, "BATON_PSA_ALLOW_PRIVATE=127.0.0.0/8", "BATON_SECRET_KEYS="+secrets.NewKey())
+	base, d = b.api(), newOffice(b.t, psa.KindConnectWise)
+	d.hire(b.sam, b.ana, b.ben)
+	b.connectTo(base, b.ada, d)
+	return base, d
+}
+
+// connectTo makes an office the PSA of an admin's account.
+func (b *baton) connectTo(base string, admin models.User, d *office) {
+	b.t.Helper()
+	status, answer := b.call(admin, http.MethodPut, base+connectionPath, d.body(telling()))
+	require.Equal(b.t, http.StatusOK, status, "%v", answer)
+}
+
+// connectionState is what the account's connection says of itself.
+func (b *baton) connectionState(base string) any {
+	b.t.Helper()
+	status, answer := b.call(b.ada, http.MethodGet, base+connectionPath, nil)
+	require.Equal(b.t, http.StatusOK, status, "%v", answer)
+	return answer["state"]
 }
 
 // insist repeats a request with its key until it is answered. It may be called
@@ -165,19 +134,6 @@ func (b *baton) told(base string, h *apiclient.Handoff, version int) {
 	})
 }
 
-// marks are the marks in a ticket's notes, without their brackets, in order.
-func (d *desk) marks(id int64) (marks []string) {
-	t, _ := d.Desk().Ticket(id)
-	for _, n := range t.Notes {
-		for line := range strings.SplitSeq(n.Text, "\n") {
-			if strings.HasPrefix(line, "[baton:") {
-				marks = append(marks, strings.Trim(line, "[]"))
-			}
-		}
-	}
-	return marks
-}
-
 func mark(h *apiclient.Handoff, step psa.StepName, generation int) string {
 	return psa.Mark{Handoff: h.ID, Step: step, Generation: generation}.Inner()
 }
@@ -187,9 +143,8 @@ func mark(h *apiclient.Handoff, step psa.StepName, generation int) string {
 func TestTheTicketTellsTheStory(t *testing.T) {
 	t.Parallel()
 	b := newBaton(t)
-	d := b.connectPSA()
+	base, d := b.connectPSA()
 	b.worker()
-	base := b.api()
 	ticket := d.Desk().AddTicket("Outlook does not sync").ID
 	h := b.ticketed(base, ticket)
 	require.EqualValues(t, models.EffectPending, h.PSA.State)
@@ -227,7 +182,7 @@ func TestTheTicketTellsTheStory(t *testing.T) {
 	p := b.psaOf(base, h)
 	require.Equal(t, strconv.FormatInt(ticket, 10), *p.TicketID)
 	require.Equal(t, strconv.FormatInt(got.Notes[5].ID, 10), *p.NoteID)
-	require.NoError(t, b.psa.Last(b.sam.AccountID))
+	require.Equal(t, "ok", b.connectionState(base))
 	require.NoError(t, b.temporal.GetWorkflow(t.Context(), workflows.TicketWorkflowID(h.AccountID, strconv.FormatInt(ticket, 10)), "").Get(t.Context(), nil), "it ends when nothing is left to tell")
 	require.LessOrEqual(t, len(b.history(h)), 100)
 }
@@ -256,9 +211,8 @@ func TestWithoutATicketOrConnectionNobodyIsCalled(t *testing.T) {
 func TestAnOutageHealsWithNobodysHelp(t *testing.T) {
 	t.Parallel()
 	b := newBaton(t)
-	d := b.connectPSA()
+	base, d := b.connectPSA()
 	b.worker()
-	base := b.api()
 	ticket := d.Desk().AddTicket("Outlook does not sync").ID
 	d.Desk().Faults().Set(psatest.Fault{Kind: psatest.FaultStatus, Status: http.StatusServiceUnavailable})
 	first := b.ticketed(base, ticket)
@@ -287,16 +241,15 @@ func TestAnOutageHealsWithNobodysHelp(t *testing.T) {
 func TestBadCredentialsAreShownAndMended(t *testing.T) {
 	t.Parallel()
 	b := newBaton(t)
-	d := b.connectPSA()
+	base, d := b.connectPSA()
 	b.worker()
-	base := b.api()
 	ticket := d.Desk().AddTicket("Outlook does not sync").ID
 	d.RotateCredentials()
 	h := b.ticketed(base, ticket)
 	p := b.awaitPSA(base, h, "failed", func(p apiclient.PSA) bool { return p.State == apiclient.EffectStateFailed })
 	require.Contains(t, *p.LastError, "credentials")
 	require.Nil(t, p.NextAttemptAt)
-	require.Error(t, b.psa.Last(h.AccountID))
+	require.Equal(t, "broken", b.connectionState(base))
 	eventually(t, "operators find it", func() bool {
 		desc, err := b.temporal.DescribeWorkflowExecution(t.Context(), workflows.TicketWorkflowID(h.AccountID, strconv.FormatInt(ticket, 10)), "")
 		return err == nil && strings.Contains(desc.GetWorkflowExecutionInfo().GetSearchAttributes().String(), "failed")
@@ -308,14 +261,58 @@ func TestBadCredentialsAreShownAndMended(t *testing.T) {
 	status, _ = b.call(b.eve, http.MethodPost, retry, nil)
 	require.Equal(t, http.StatusNotFound, status)
 
-	b.psa.Set(h.AccountID, d.connection())
+	b.connectTo(base, b.ada, d)
 	status, body := b.call(b.ana, http.MethodPost, retry, nil)
 	require.Equal(t, http.StatusAccepted, status, "%v", body)
 	b.told(base, h, 2)
 	require.Equal(t, []string{mark(h, psa.StepEscalated, 1), mark(h, psa.StepClaimed, 1)}, d.marks(ticket))
-	require.NoError(t, b.psa.Last(h.AccountID))
+	require.Equal(t, "ok", b.connectionState(base))
 	status, _ = b.call(b.ada, http.MethodPost, retry, nil)
 	require.Equal(t, http.StatusConflict, status, "nothing has failed")
+}
+
+// TestARetryIsShownAtOnce: what is asked for is under way, whoever looks, until
+// the attempt ends; and asking again is no mistake.
+func TestARetryIsShownAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBaton(t)
+	base, d := b.connectPSA()
+	stop := b.worker()
+	d.RotateCredentials()
+	ticket := d.Desk().AddTicket("t").ID
+	h := b.ticketed(base, ticket)
+	failed := func(p apiclient.PSA) bool { return p.State == apiclient.EffectStateFailed }
+	b.awaitPSA(base, h, "failed", failed)
+
+	stop() // so that the attempt cannot end
+	pending := `SELECT count(*) FROM feed_events WHERE handoff_id = $1 AND type = 'handoff_updated'
+		AND data -> 'effect' ->> 'kind' = 'psa' AND data -> 'effect' ->> 'state' = 'pending'`
+	before := b.sql(pending, h.ID)
+	retry := func() {
+		t.Helper()
+		status, answer := b.call(b.sam, http.MethodPost, handoffURL(base, h)+"/psa/retry", nil)
+		require.Equal(t, http.StatusAccepted, status, "%v", answer)
+		require.Equal(t, "pending", answer["psa"].(map[string]any)["state"], "%v", answer)
+		p := b.psaOf(base, h)
+		require.Equal(t, apiclient.EffectStatePending, p.State)
+		require.Nil(t, p.Reason)
+	}
+	retry()
+	require.Equal(t, before+1, b.sql(pending, h.ID), "the feed tells of it")
+	retry()
+	require.Equal(t, before+1, b.sql(pending, h.ID), "once")
+	stop = b.worker()
+	b.awaitPSA(base, h, "failed again", failed)
+
+	// An operator ends what was to make the attempt: it can be asked for anew.
+	stop()
+	retry()
+	require.NoError(t, b.temporal.TerminateWorkflow(t.Context(), workflows.TicketWorkflowID(h.AccountID, strconv.FormatInt(ticket, 10)), "", "a test"))
+	require.Equal(t, apiclient.EffectStatePending, b.psaOf(base, h).State)
+	b.worker()
+	b.connectTo(base, b.ada, d)
+	retry()
+	b.told(base, h, 1)
 }
 
 // TestAnEngineerWhomThePSADoesNotKnow: the note is there, the owner is not, and
@@ -323,9 +320,8 @@ func TestBadCredentialsAreShownAndMended(t *testing.T) {
 func TestAnEngineerWhomThePSADoesNotKnow(t *testing.T) {
 	t.Parallel()
 	b := newBaton(t)
-	d := b.connectPSA()
+	base, d := b.connectPSA()
 	b.worker()
-	base := b.api()
 	ticket := d.Desk().AddTicket("t").ID
 	h := b.ticketed(base, ticket)
 	b.ask(base, b.ada, h, "claim", nil)
@@ -344,11 +340,10 @@ func TestAStalledPSAHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	b := newBaton(t)
 	b.extra = []string{"BATON_WORKER_ACTIVITIES=6"}
-	d := b.connectPSA()
-	other := newDesk(t)
-	b.psa.Set(b.eve.AccountID, other.connection())
+	base, d := b.connectPSA()
+	other := newOffice(t, psa.KindConnectWise)
+	b.connectTo(base, b.user(b.eve.AccountID, "Mallory", models.RoleOwner), other)
 	b.worker()
-	base := b.api()
 	d.Desk().Faults().Set(psatest.Fault{Kind: psatest.FaultStall})
 	var stalled []*apiclient.Handoff
 	for range 8 {
@@ -373,9 +368,8 @@ func TestAStalledPSAHoldsNobodyUp(t *testing.T) {
 func TestUnclearOutcomesAreToldOnce(t *testing.T) {
 	t.Parallel()
 	b := newBaton(t)
-	d := b.connectPSA()
+	base, d := b.connectPSA()
 	b.worker()
-	base := b.api()
 	ticket := d.Desk().AddTicket("t").ID
 	d.Desk().Faults().Next(
 		psatest.Fault{Kind: psatest.FaultCommitThenDrop, On: []psatest.Op{psatest.OpAddNote}},
@@ -386,63 +380,4 @@ func TestUnclearOutcomesAreToldOnce(t *testing.T) {
 	b.ask(base, b.sam, h, "cancel", nil)
 	b.told(base, h, 2)
 	require.Equal(t, []string{mark(h, psa.StepEscalated, 1), mark(h, psa.StepReleased, 1)}, d.marks(ticket))
-}
-
-// TestAKilledWorkerTellsATicketOnce kills the worker at random moments, and
-// exactly between the PSA's commit and its answer.
-func TestAKilledWorkerTellsATicketOnce(t *testing.T) {
-	t.Parallel()
-	b := newBaton(t)
-	d := b.connectPSA()
-	base := b.api()
-	rounds, each := 4, 6
-	if testing.Short() {
-		rounds = 1
-	}
-	type told struct {
-		session uuid.UUID
-		ticket  int64
-		h       *apiclient.Handoff
-	}
-	var all []*told
-	for round := range rounds {
-		kill := b.workerProcess()
-		reached := make(chan struct{}, 1)
-		if round%2 == 0 {
-			d.Desk().Faults().Next(psatest.Fault{Kind: psatest.FaultCommitThenDrop, On: []psatest.Op{psatest.OpAddNote}, Reached: reached})
-		}
-		var wg sync.WaitGroup
-		for range each {
-			one := &told{ticket: d.Desk().AddTicket("t").ID}
-			one.session = b.ticketedSession(base, one.ticket)
-			all = append(all, one)
-			wg.Go(func() {
-				at := base + "/api/v1/ai-sessions/" + one.session.String()
-				answer := b.insist(b.sam, at+"/handoff", map[string]any{"intent": "escalate", "engineer_notes": "help"})
-				if answer == nil {
-					return
-				}
-				one.h = &apiclient.Handoff{ID: uuid.MustParse(answer["id"].(string)), SessionID: one.session, AccountID: b.sam.AccountID}
-				b.insist(b.ana, handoffURL(base, one.h)+"/claim", nil)
-				b.insist(b.ana, handoffURL(base, one.h)+"/resolve", map[string]any{})
-			})
-		}
-		if round%2 == 0 {
-			<-reached
-		} else {
-			timer := time.NewTimer(rand.N(3 * time.Second))
-			<-timer.C
-		}
-		kill()
-		kill = b.workerProcess() // requests under way need one
-		wg.Wait()
-		kill()
-	}
-	require.False(t, t.Failed())
-	b.worker()
-	for _, one := range all {
-		b.told(base, one.h, 3)
-		require.Equal(t, []string{mark(one.h, psa.StepEscalated, 1), mark(one.h, psa.StepClaimed, 1), mark(one.h, psa.StepResolved, 1)}, d.marks(one.ticket))
-		require.Equal(t, "Completed", d.Desk().StatusName(one.ticket))
-	}
 }

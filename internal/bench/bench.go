@@ -38,6 +38,7 @@ type Sizes struct {
 	Claims, Losing, Races int
 	Clients               int // who race for one handoff
 	Creates               int
+	Outages               int   // handoffs of each account, whose PSA is well or down
 	Streams               []int // of one replica
 	Events                int   // to the smallest number of streams; fewer to more
 	IdleStreams           int
@@ -55,10 +56,10 @@ type Sizes struct {
 	Hour   time.Duration
 }
 
-// Full takes about six minutes on two cores.
+// Full takes about eight minutes on two cores.
 func Full() Sizes {
 	return Sizes{
-		Rounds: 5, Claims: 100, Losing: 400, Races: 8, Clients: 50, Creates: 40,
+		Rounds: 5, Claims: 100, Losing: 400, Races: 8, Clients: 50, Creates: 40, Outages: 15,
 		Streams: []int{1_000, 10_000}, Events: 40, IdleStreams: 5_000,
 		SmallQueue: 1_000, OpenQueue: 100_000, ClosedQueue: 1_000_000, Pages: 40,
 		Handoffs: 60, Projections: 1_500, Starts: 3, Workers: []int{1, 2, 4}, Batch: 48,
@@ -69,7 +70,7 @@ func Full() Sizes {
 // Short takes about a minute, and is too rough to conclude anything from.
 func Short() Sizes {
 	return Sizes{
-		Rounds: 3, Claims: 25, Losing: 100, Races: 3, Clients: 50, Creates: 10,
+		Rounds: 3, Claims: 25, Losing: 100, Races: 3, Clients: 50, Creates: 10, Outages: 5,
 		Streams: []int{1_000}, Events: 10, IdleStreams: 1_000,
 		SmallQueue: 1_000, OpenQueue: 20_000, ClosedQueue: 100_000, Pages: 10,
 		Handoffs: 10, Projections: 200, Starts: 1, Workers: []int{1, 2}, Batch: 32,
@@ -97,6 +98,7 @@ func scenarios() []scenario {
 		{"cost", "what a handoff leaves in Temporal and PostgreSQL", measureCost},
 		{"throughput", "many creates and claims at once", measureThroughput},
 		{"account", "what one account's feed lets through", measureAccount},
+		{"outage", "claims and creates while the PSA is down", measureOutage},
 		{"hour", "the busiest hour of a large provider", measureHour},
 		{"up", "the start of `make up`", measureStart},
 	}

@@ -116,7 +116,7 @@ func TestInstrument(t *testing.T) {
 	report, err := Run(t.Context(), Options{
 		Servers: Servers{Backend: SQLite, DatabaseURL: testenv.Postgres(t), TemporalAddress: address, Namespace: namespace},
 		Sizes: Sizes{
-			Rounds: 2, Claims: 2, Losing: 2, Races: 1, Clients: 10, Creates: 2, Streams: []int{20}, Events: 2, IdleStreams: 20,
+			Rounds: 2, Claims: 2, Losing: 2, Races: 1, Clients: 10, Creates: 2, Outages: 2, Streams: []int{20}, Events: 2, IdleStreams: 20,
 			SmallQueue: 50, OpenQueue: 200, ClosedQueue: 500, Pages: 2, Handoffs: 2, Workers: []int{2}, Batch: 4,
 		},
 		Profile: t.TempDir(),
@@ -134,6 +134,7 @@ func TestInstrument(t *testing.T) {
 		"winning claim ÷ bare Update, p50", "winning claim ÷ bare Update, p99", "losing claim ÷ gin with one SELECT, p50",
 		"race of 10 clients, p99 of all answers ÷ an uncontended claim, p50", "create → frame at another replica ÷ bare Update, p50",
 		"one event to 20 streams ÷ bare net/http, last byte, p99", "resident memory of an idle stream ÷ bare net/http",
+		"claim while the PSA refuses ÷ while it is well, p50", "create while the PSA hangs ÷ while it is well, p50",
 		"queue of 200 ÷ of 50: first page, p50",
 	} {
 		row, ok := rows[what]

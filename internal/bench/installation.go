@@ -23,6 +23,7 @@ import (
 	"github.com/baton-handoff/baton/internal/auth"
 	"github.com/baton-handoff/baton/internal/config"
 	"github.com/baton-handoff/baton/internal/engine"
+	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/internal/store"
 	"github.com/baton-handoff/baton/models"
 	"github.com/baton-handoff/baton/workflows"
@@ -47,6 +48,7 @@ type installation struct {
 	account     uuid.UUID
 	sam         person   // hands off
 	seniors     []person // claim
+	secretKeys  string
 	drop        func()
 }
 
@@ -58,7 +60,7 @@ type person struct {
 
 // install makes an installation with as many seniors as are asked for.
 func install(ctx context.Context, s Servers, database string, seniors int) (_ *installation, err error) {
-	in := &installation{servers: s, database: fmt.Sprintf("%s_%d", database, time.Now().UnixNano())}
+	in := &installation{servers: s, database: fmt.Sprintf("%s_%d", database, time.Now().UnixNano()), secretKeys: secrets.NewKey()}
 	if in.databaseURL, err = in.createDatabase(ctx); err != nil {
 		return nil, err
 	}
@@ -99,9 +101,13 @@ func install(ctx context.Context, s Servers, database string, seniors int) (_ *i
 }
 
 func (in *installation) engineer(ctx context.Context, db *store.Store, name string) (person, error) {
+	return in.user(ctx, db, name, models.RoleEngineer)
+}
+
+func (in *installation) user(ctx context.Context, db *store.Store, name string, role models.Role) (person, error) {
 	subject := uuid.NewString()
 	user, err := db.ProvisionUser(ctx, models.User{
-		AccountID: in.account, Email: subject + "@bench.test", Name: name, Role: models.RoleEngineer, Subject: &subject,
+		AccountID: in.account, Email: subject + "@bench.test", Name: name, Role: role, Subject: &subject,
 	})
 	if err != nil {
 		return person{}, err
@@ -159,6 +165,7 @@ func (in *installation) environ() []string {
 	return []string{
 		"DATABASE_URL=" + in.databaseURL, "BATON_LISTEN=127.0.0.1:0", "BATON_AUTH_HS256_SECRET=" + tokenSecret,
 		"BATON_AUTH_ISSUER=" + tokenIssuer, "BATON_AUTH_AUDIENCE=" + tokenAudience, "BATON_DRAIN=0s", "BATON_MAX_STREAMS=20000",
+		"BATON_SECRET_KEYS=" + in.secretKeys, "BATON_PSA_ALLOW_PRIVATE=127.0.0.0/8",
 	}
 }
 
@@ -258,6 +265,10 @@ func (h handoff) workflow() string { return workflows.WorkflowID(h.AccountID, h.
 
 // session creates a session of the size that people have.
 func (in *installation) session(ctx context.Context, base string) (uuid.UUID, error) {
+	return in.sessionOf(ctx, base, "T20261104.0017")
+}
+
+func (in *installation) sessionOf(ctx context.Context, base, ticket string) (uuid.UUID, error) {
 	steps := make([]map[string]any, 6)
 	for i := range steps {
 		steps[i] = map[string]any{
@@ -267,7 +278,7 @@ func (in *installation) session(ctx context.Context, base string) (uuid.UUID, er
 	}
 	body, err := json.Marshal(map[string]any{
 		"title": "Outlook does not sync", "client_name": "Larch Dental", "problem": "Since Monday no mail arrives.",
-		"psa_ticket": "T20261104.0017", "steps": steps,
+		"psa_ticket": ticket, "steps": steps,
 	})
 	if err != nil {
 		return uuid.Nil, err

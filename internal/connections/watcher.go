@@ -221,12 +221,17 @@ func (w *Watcher) connection(ctx context.Context, account uuid.UUID) (conn conne
 
 // Saw notes what a ticket looked like at a time, for a handoff. It is for those
 // who had the ticket read anyway, such as the push of a step: a ticket that was
-// seen open during the handoff can be seen to be closed.
+// seen open during the handoff can be seen to be closed. A closed one gets a look
+// of its own, soon: it may have been closed while somebody worked on the
+// handoff, which is back in the queue now.
 func (w *Watcher) Saw(ctx context.Context, account, handoff uuid.UUID, ticket psa.Ticket, at time.Time) error {
 	if ticket.ID == "" {
 		return nil
 	}
 	_, err := w.o.Records.NoteTicket(tenant.With(ctx, account), noteOf(handoff, ticket, at))
+	if err == nil && ticket.Status.Closed {
+		_ = w.TicketChanged(ctx, account, ticket.ID) // or it is left to the reconcile
+	}
 	return err
 }
 
@@ -245,12 +250,12 @@ func noteOf(handoff uuid.UUID, ticket psa.Ticket, at time.Time) models.HandoffTi
 
 // follow brings one handoff in step with its ticket as it was at a time.
 //
-// It is cancelled only when the ticket was seen open during this handoff: who
-// hands off a session whose ticket is closed already wants help all the same,
-// and the note of that very handoff makes the PSA call.
+// It is cancelled only when the ticket was ever seen open during this handoff:
+// who hands off a session whose ticket is closed already wants help all the
+// same, and the note of that very handoff makes the PSA call. While somebody
+// works on the handoff it is theirs to end; should they give it back, the next
+// look cancels it.
 func (w *Watcher) follow(ctx context.Context, account uuid.UUID, s Settings, h models.TicketedHandoff, ticket psa.Ticket, at time.Time) (changed bool, err error) {
-	// First the cancellation: should it fail, the ticket is still one that was
-	// open when it was last seen, and the next look tries again.
 	if ticket.Status.Closed && h.SeenOpen && s.CancelClosed && h.Status == models.StatusQueued {
 		if err := w.cancelHandoff(ctx, account, h); err != nil {
 			return false, err

@@ -27,6 +27,7 @@ type Records interface {
 	Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
 	PSASteps(ctx context.Context, handoffID uuid.UUID) ([]models.PSAStep, error)
 	OpenHandoff(ctx context.Context, sessionID uuid.UUID) (id uuid.UUID, found bool, err error)
+	RetryPSASteps(ctx context.Context, handoffID uuid.UUID, seen []models.PSAStep) error
 }
 
 // Engine decides about handoffs. It is safe for concurrent use.

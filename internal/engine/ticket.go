@@ -34,8 +34,9 @@ func (e *Engine) TellTicket(ctx context.Context, account uuid.UUID, ticket strin
 	return nil
 }
 
-// RetryPSA tries again what a ticket could not be told of a handoff. It does
-// not wait for the outcome.
+// RetryPSA tries again what a ticket could not be told of a handoff, and shows
+// that it does. It does not wait for the outcome. It may be asked for again
+// until that is there.
 func (e *Engine) RetryPSA(ctx context.Context, by models.Principal, sessionID, handoffID uuid.UUID) (models.HandoffView, error) {
 	view, err := e.records.Handoff(ctx, sessionID, handoffID)
 	if err != nil {
@@ -49,14 +50,18 @@ func (e *Engine) RetryPSA(ctx context.Context, by models.Principal, sessionID, h
 	if err != nil {
 		return models.HandoffView{}, err
 	}
-	failed, open := false, []int{}
+	var failed []models.PSAStep
+	asked, open := false, []int{}
 	for _, s := range steps {
-		failed = failed || s.State == models.EffectFailed
+		if s.State == models.EffectFailed {
+			failed = append(failed, s)
+		}
+		asked = asked || s.State == models.EffectPending && s.Attempts > 0
 		if s.Open() {
 			open = append(open, s.Version)
 		}
 	}
-	if !failed || view.PSATicket == nil {
+	if len(failed) == 0 && !asked || view.PSATicket == nil {
 		return models.HandoffView{}, models.Errorf(models.CodeConflict, "Nothing has failed: there is nothing to try again.")
 	}
 	inputs, err := e.stepInputs(ctx, view.Handoff, open)
@@ -76,7 +81,11 @@ func (e *Engine) RetryPSA(ctx context.Context, by models.Principal, sessionID, h
 	if err != nil && !errors.As(err, &over) {
 		return models.HandoffView{}, e.trouble(ctx, "asking a ticket to try again", onWire.Load(), err)
 	}
-	return view, nil
+	// Only now that the attempt is sure to come: it ends what this shows.
+	if err := e.records.RetryPSASteps(ctx, handoffID, failed); err != nil {
+		return models.HandoffView{}, unknown(err)
+	}
+	return e.answer(ctx, sessionID, handoffID)
 }
 
 // stepInputs names the transitions with these versions.

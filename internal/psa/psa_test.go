@@ -83,6 +83,10 @@ func TestSecretsStayHidden(t *testing.T) {
 	require.NotContains(t, out, "68756e74") // in hex
 	require.Contains(t, out, "[redacted]")
 	require.Equal(t, "it is [redacted].", c.Credentials.Redact("it is hunter2hunter2."))
+	for range 20 { // in whatever order
+		nested := psa.Credentials{"a": "hunter2", "b": " hunter2hunter2\n", "c": "2hunt"}
+		require.Equal(t, "[redacted] or [redacted]", nested.Redact("hunter2hunter2 or hunter2"), "one that holds another, and as it is sent")
+	}
 	require.Equal(t, map[string]string{psa.CredClientSecret: "hunter2hunter2"}, c.Credentials.Reveal())
 	var back psa.Credentials
 	require.NoError(t, json.Unmarshal([]byte(`{"client_secret":"s"}`), &back))

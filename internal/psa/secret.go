@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 )
 
@@ -52,10 +53,15 @@ func (c Credentials) Reveal() map[string]string {
 // Redact removes the credentials from a text. Short ones are left: they would
 // be found in any text.
 func (c Credentials) Redact(text string) string {
+	var all []string
 	for _, v := range c {
-		if len(v) >= 6 {
-			text = strings.ReplaceAll(text, string(v), redacted)
+		if v := strings.TrimSpace(string(v)); len(v) >= 6 { // as it is sent
+			all = append(all, v)
 		}
+	}
+	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) }) // one may hold another
+	for _, v := range all {
+		text = strings.ReplaceAll(text, v, redacted)
 	}
 	return text
 }

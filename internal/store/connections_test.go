@@ -152,7 +152,7 @@ func TestTickets(t *testing.T) {
 	require.True(t, changed)
 	view, err := w.Handoff(ctx, snap.SessionID, snap.HandoffID)
 	require.NoError(t, err)
-	note.AccountID, view.Ticket.NotedAt = w.sam.AccountID, view.Ticket.NotedAt.UTC()
+	note.AccountID, note.SeenOpen, view.Ticket.NotedAt = w.sam.AccountID, true, view.Ticket.NotedAt.UTC()
 	require.Equal(t, note, *view.Ticket)
 	require.Len(t, w.events(t, w.sam.AccountID), told+2)
 

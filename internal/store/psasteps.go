@@ -34,9 +34,29 @@ func (s *Store) RecordPSASteps(ctx context.Context, handoffID uuid.UUID, steps [
 	if err != nil {
 		return err
 	}
+	at := now()
+	for i := range steps {
+		steps[i].AccountID, steps[i].HandoffID, steps[i].UpdatedAt = acct, handoffID, at
+	}
+	return s.changePSASteps(ctx, acct, handoffID, putPSAStepsSQL, steps)
+}
+
+// RetryPSASteps shows that failed steps are being tried again. A step that is
+// no longer as it was seen has had its attempt meanwhile, and is left alone:
+// nobody would end what this began.
+func (s *Store) RetryPSASteps(ctx context.Context, handoffID uuid.UUID, seen []models.PSAStep) error {
+	acct, err := account(ctx)
+	if err != nil {
+		return err
+	}
+	return s.changePSASteps(ctx, acct, handoffID, retryPSAStepsSQL, seen)
+}
+
+// changePSASteps changes steps of one handoff and tells the feed.
+func (s *Store) changePSASteps(ctx context.Context, acct, handoffID uuid.UUID, change string, steps []models.PSAStep) error {
 	told := false
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		told, err = recordPSASteps(ctx, tx, acct, handoffID, steps)
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		told, err = changePSASteps(ctx, tx, acct, handoffID, change, steps)
 		return err
 	})
 	if err != nil {
@@ -58,6 +78,10 @@ const (
 			attempts = EXCLUDED.attempts, reason = EXCLUDED.reason, next_attempt_at = EXCLUDED.next_attempt_at, updated_at = EXCLUDED.updated_at
 		WHERE psa_steps.state <> 'done' -- what is done stays done, whoever comes late
 			AND (EXCLUDED.state <> 'pending' OR psa_steps.state = 'skipped')`
+	retryPSAStepsSQL = `UPDATE psa_steps s SET state = 'pending', reason = NULL, next_attempt_at = NULL, updated_at = @at
+		FROM json_populate_recordset(NULL::psa_steps, @steps) AS p
+		WHERE s.account_id = @account AND s.handoff_id = @handoff AND s.version = p.version
+			AND s.state = 'failed' AND s.updated_at = p.updated_at`
 	getPSAStepsSQL = `SELECT account_id, handoff_id, version, step, state, ticket_id, note_id, attempts, reason, next_attempt_at, updated_at
 		FROM psa_steps WHERE account_id = @account AND handoff_id = @handoff ORDER BY version`
 	psaEffectSQL = `WITH told AS (
@@ -70,12 +94,9 @@ const (
 		RETURNING kind)` + appendFeed
 )
 
-func recordPSASteps(ctx context.Context, tx pgx.Tx, acct, handoffID uuid.UUID, steps []models.PSAStep) (told bool, err error) {
+func changePSASteps(ctx context.Context, tx pgx.Tx, acct, handoffID uuid.UUID, change string, steps []models.PSAStep) (told bool, err error) {
 	at := now()
-	for i := range steps {
-		steps[i].AccountID, steps[i].HandoffID, steps[i].UpdatedAt = acct, handoffID, at
-	}
-	named := pgx.NamedArgs{"account": acct, "handoff": handoffID, "steps": steps}
+	named := pgx.NamedArgs{"account": acct, "handoff": handoffID, "steps": steps, "at": at}
 	tag, err := tx.Exec(ctx, lockHandoffSQL, named)
 	if err != nil {
 		return false, err
@@ -83,7 +104,7 @@ func recordPSASteps(ctx context.Context, tx pgx.Tx, acct, handoffID uuid.UUID, s
 	if tag.RowsAffected() == 0 {
 		return false, errHandoffNotFound
 	}
-	if _, err := tx.Exec(ctx, putPSAStepsSQL, named); err != nil {
+	if _, err := tx.Exec(ctx, change, named); err != nil {
 		return false, err
 	}
 	rows, _ := tx.Query(ctx, getPSAStepsSQL, named) // its error is that of the rows

@@ -78,6 +78,44 @@ func TestPSASteps(t *testing.T) {
 	require.Equal(t, models.CodeNotFound, models.CodeOf(w.RecordPSASteps(ctx, uuid.New(), []models.PSAStep{second})))
 }
 
+// TestOnlyWhatWasSeenToFailIsTriedAgain: an attempt that ends before it is shown
+// that it began is not undone.
+func TestOnlyWhatWasSeenToFailIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := as(t, w.sam)
+	snap := w.queued(t, w.sam, models.PriorityNormal, nil)
+	record := func(state models.EffectState, attempts int) models.PSAStep {
+		t.Helper()
+		require.NoError(t, w.RecordPSASteps(ctx, snap.HandoffID, []models.PSAStep{{Version: 1, Step: "escalated", State: state, Attempts: attempts, Reason: new("Why.")}}))
+		steps, err := w.PSASteps(ctx, snap.HandoffID)
+		require.NoError(t, err)
+		return steps[0]
+	}
+	retry := func(seen models.PSAStep) models.Effect {
+		t.Helper()
+		require.NoError(t, w.RetryPSASteps(ctx, snap.HandoffID, []models.PSAStep{seen}))
+		view, err := w.Handoff(ctx, snap.SessionID, snap.HandoffID)
+		require.NoError(t, err)
+		return view.Effects[0]
+	}
+	seen := record(models.EffectFailed, 3)
+	events := len(w.events(t, w.sam.AccountID))
+	got := retry(seen)
+	require.Equal(t, models.EffectPending, got.State)
+	require.Nil(t, got.Reason)
+	require.Equal(t, 3, got.Attempts)
+	require.Len(t, w.events(t, w.sam.AccountID), events+1, "the feed tells of it")
+	require.Equal(t, models.EffectPending, retry(seen).State)
+	require.Len(t, w.events(t, w.sam.AccountID), events+1, "once")
+
+	record(models.EffectFailed, 1)
+	require.Equal(t, models.EffectFailed, retry(seen).State, "it has failed again since")
+	record(models.EffectDone, 1)
+	require.Equal(t, models.EffectDone, retry(seen).State)
+	require.Equal(t, models.CodeNotFound, models.CodeOf(w.RetryPSASteps(as(t, w.eve), snap.HandoffID, []models.PSAStep{seen})))
+}
+
 // TestTheSumOfStepsIsNeverBehind: the handoff hands steps over while the ticket
 // is told of others; what readers are told last is the sum of all.
 func TestTheSumOfStepsIsNeverBehind(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 )
 
 const ticketedColumns = `SELECT h.id AS handoff_id, h.session_id, h.status, h.generation, s.psa_ticket AS reference,
-		coalesce(k.ticket_id, '') AS ticket_id, coalesce(NOT k.closed, false) AS seen_open
+		coalesce(k.ticket_id, '') AS ticket_id, coalesce(k.seen_open, false) AS seen_open
 	FROM handoffs h JOIN ai_sessions s ON s.account_id = $1 AND s.id = h.session_id
 	LEFT JOIN handoff_tickets k ON k.account_id = $1 AND k.handoff_id = h.id
 	WHERE h.account_id = $1 AND h.status IN ('queued', 'claimed') AND s.psa_ticket IS NOT NULL `
@@ -67,10 +67,10 @@ func (s *Store) ConnectedAccounts(ctx context.Context) ([]uuid.UUID, error) {
 const ticketSQL = `WITH still AS (
 		SELECT FROM handoffs WHERE account_id = @account AND id = @handoff AND version = @was FOR NO KEY UPDATE),
 	told AS (
-		INSERT INTO handoff_tickets (account_id, handoff_id, ticket_id, status, closed, owner, noted_at)
-		SELECT @account, @handoff, @ticket, @status, @closed, @owner, @noted FROM still
+		INSERT INTO handoff_tickets (account_id, handoff_id, ticket_id, status, closed, seen_open, owner, noted_at)
+		SELECT @account, @handoff, @ticket, @status, @closed, NOT @closed, @owner, @noted FROM still
 		ON CONFLICT (account_id, handoff_id) DO UPDATE SET ticket_id = EXCLUDED.ticket_id, status = EXCLUDED.status,
-			closed = EXCLUDED.closed, owner = EXCLUDED.owner, noted_at = EXCLUDED.noted_at
+			closed = EXCLUDED.closed, seen_open = handoff_tickets.seen_open OR EXCLUDED.seen_open, owner = EXCLUDED.owner, noted_at = EXCLUDED.noted_at
 		WHERE handoff_tickets.noted_at <= EXCLUDED.noted_at
 		RETURNING handoff_id)` + appendFeed
 

@@ -57,19 +57,19 @@ func (c *Client) failure(a wire.Answer) *psa.Error {
 		}
 		return e
 	case mentions(all, "adequate permission", "required permission"):
-		return c.caller.Errorf(psa.ClassRejected, a, "Autotask does not permit this.%s", c.caller.Said(said)).
+		return c.caller.Errorf(psa.ClassRejected, a, "Autotask does not permit this.%s", c.caller.Said(a, said)).
 			WithCure("Give the API user's security level the right to view and edit tickets and to add ticket notes.")
 	case mentions(all, "integration code is invalid", "integrationcode", "user or integration code", "username is invalid", "user name is invalid"):
 		return c.caller.Unauthorized(a)
 	case a.Status == http.StatusInternalServerError && mentions(all,
 		"must assign", "must be", "must have", "is required", "required field", "not valid", "invalid", "cannot be", "can not be",
 		"may not be", "exceeds the", "maximum length", "does not exist", "not found", "picklist", "read-only", "read only", "is inactive"):
-		e = c.caller.Errorf(psa.ClassRejected, a, "Autotask refused the request.%s", c.caller.Said(said)).
+		e = c.caller.Errorf(psa.ClassRejected, a, "Autotask refused the request.%s", c.caller.Said(a, said)).
 			WithCure("Correct what it names on the ticket or in the connection, then retry.")
 	default:
 		e = c.caller.Failure(a, said)
 		if a.Status == http.StatusInternalServerError {
-			e.Reason = fmt.Sprintf("Autotask answered with an error (status 500).%s", c.caller.Said(said))
+			e.Reason = fmt.Sprintf("Autotask answered with an error (status 500).%s", c.caller.Said(a, said))
 			e.GiveUpAfter = psa.Doubtful // it also answers 500 to what will never work
 		}
 	}

@@ -49,15 +49,15 @@ func (c *Client) failure(a wire.Answer) *psa.Error {
 	case a.Status == http.StatusUnauthorized:
 		return c.caller.Failure(a, text)
 	case strings.Contains(low, "do not have access to this action"):
-		return c.caller.Errorf(psa.ClassRejected, a, "HaloPSA does not let the API agent use this kind of note.%s", c.caller.Said(text)).
+		return c.caller.Errorf(psa.ClassRejected, a, "HaloPSA does not let the API agent use this kind of note.%s", c.caller.Said(a, text)).
 			WithCure("Enter the id of an outcome in the connection that the agent may use, or allow it in HaloPSA.")
 	case strings.Contains(low, "do not have access"), strings.Contains(low, "do not have permission"), strings.Contains(low, "not authorised"):
-		return c.caller.Errorf(psa.ClassRejected, a, "HaloPSA does not permit this.%s", c.caller.Said(text)).
+		return c.caller.Errorf(psa.ClassRejected, a, "HaloPSA does not permit this.%s", c.caller.Said(a, text)).
 			WithCure("Give the API application's agent the right to read and edit tickets and to add actions.")
 	}
 	e := c.caller.Failure(a, text)
 	if a.Status == http.StatusInternalServerError && text != "" {
-		e.Reason = fmt.Sprintf("HaloPSA answered with an error (status 500).%s", c.caller.Said(text))
+		e.Reason = fmt.Sprintf("HaloPSA answered with an error (status 500).%s", c.caller.Said(a, text))
 		e.GiveUpAfter = psa.Doubtful
 	}
 	return e

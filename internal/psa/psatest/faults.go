@@ -42,6 +42,9 @@ const (
 	FaultFalseSuccess FaultKind = "false_success"
 	// FaultRaw answers with Status, ContentType and Body; nothing is done.
 	FaultRaw FaultKind = "raw"
+	// FaultGossip answers with Status, or 200, and repeats the credentials of the
+	// call in every member in which vendors say what is wrong; nothing is done.
+	FaultGossip FaultKind = "gossip"
 	// FaultRedirect points to another address.
 	FaultRedirect FaultKind = "redirect"
 )
@@ -59,6 +62,9 @@ type Fault struct {
 	Until      <-chan struct{}
 	// Reached, when set, is sent to when the fault happens, unless nobody waits.
 	Reached chan<- struct{}
+	// Committed, when set, is called when the call was done and is not answered
+	// yet. It may hold the answer back.
+	Committed func(*http.Request)
 	// ContentType and Body are for FaultRaw.
 	ContentType string
 	Body        []byte

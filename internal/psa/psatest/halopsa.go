@@ -24,8 +24,8 @@ type HaloPSA struct {
 	mu        sync.Mutex
 	secret    string
 	rotations int
-	tokens    int  // how many were given out; only the last one is good
-	expired   bool // the last one is no longer good either
+	tokens    int // how many were given out
+	withdrawn int // how many of them, the first ones, are no longer good
 	shape     int
 	short     bool
 }
@@ -36,6 +36,7 @@ const (
 	haloClient  = "halo-client-id"
 	haloWebhook = "halo-webhook-secret"
 	haloTenant  = "demo"
+	haloToken   = "token-of-halo-"
 	// HaloPrivateNote is the outcome that the fake's API agent may use.
 	HaloPrivateNote = 7
 )
@@ -70,20 +71,20 @@ func (s *HaloPSA) Connection(address string) psa.Connection {
 	}
 }
 
-// RotateCredentials makes the client secret bad, and the token with it.
+// RotateCredentials makes the client secret bad, and the tokens with it.
 func (s *HaloPSA) RotateCredentials() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rotations++
 	s.secret = "halo-client-secret-" + strconv.Itoa(s.rotations)
-	s.expired = true
+	s.withdrawn = s.tokens
 }
 
-// ExpireTokens withdraws the token that was given out.
+// ExpireTokens withdraws the tokens that were given out.
 func (s *HaloPSA) ExpireTokens() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.expired = true
+	s.withdrawn = s.tokens
 }
 
 // AnswerShort makes updates be answered with an object that has only the id,
@@ -205,20 +206,25 @@ func (s *HaloPSA) signIn(c call) reply {
 		return reply{status: http.StatusBadRequest, body: map[string]any{"error": "invalid_scope"}}
 	}
 	s.tokens++
-	s.expired = false
 	return ok(map[string]any{
-		"scope": "all", "token_type": "Bearer", "access_token": s.token(), "expires_in": 3600, "refresh_token": "refresh", "id_token": "id",
+		"scope": "all", "token_type": "Bearer", "access_token": haloToken + strconv.Itoa(s.tokens), "expires_in": 3600, "refresh_token": "refresh", "id_token": "id",
 	})
 }
 
-func (s *HaloPSA) token() string { return "token-of-halo-" + strconv.Itoa(s.tokens) }
+// accepts reports whether a token is good. One does not end with the next:
+// several processes, each with its own, work for one connection.
+func (s *HaloPSA) accepts(authorization string) bool {
+	number, found := strings.CutPrefix(authorization, "Bearer "+haloToken)
+	n, err := strconv.Atoi(number)
+	return found && err == nil && n > s.withdrawn && n <= s.tokens
+}
 
 func (s *HaloPSA) answer(c call) reply {
 	if c.op == OpSignIn {
 		return s.signIn(c)
 	}
 	s.mu.Lock()
-	good := !s.expired && s.tokens > 0 && c.r.Header.Get("Authorization") == "Bearer "+s.token()
+	good := s.accepts(c.r.Header.Get("Authorization"))
 	short := s.short
 	s.mu.Unlock()
 	if !good {

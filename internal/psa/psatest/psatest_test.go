@@ -184,8 +184,31 @@ func TestHaloPSAIsStrict(t *testing.T) {
 	w.answers("POST", "/api/Tickets", `[{"id":`+w.ticket+`,"status_id":33}]`, 400, "not allowed for this ticket type")
 	w.answers("POST", "/api/Tickets", `[{"id":999,"status_id":2}]`, 404, "")
 	w.answers("PATCH", "/api/Tickets/"+w.ticket, `[]`, 404, "")
+
+	w.header.Set("Content-Type", "application/x-www-form-urlencoded")
+	_, text = w.call("POST", "/auth/token?tenant=demo", form.Encode())
+	require.NotContains(t, text, token.AccessToken)
+	w.answers("GET", "/api/Tickets/"+w.ticket, "", 200, `"agent_id":1`) // the first one is still good
 	fake.ExpireTokens()
 	w.answers("GET", "/api/Tickets/"+w.ticket, "", 401, "invalid_token")
+}
+
+// TestCommittedIsCalledInBetween: what a call did is there, and its answer is
+// not.
+func TestCommittedIsCalledInBetween(t *testing.T) {
+	t.Parallel()
+	fake := psatest.NewHaloPSA()
+	w := start(t, fake)
+	called := 0
+	w.desk.Faults().Set(psatest.Fault{Kind: psatest.FaultSlow, Committed: func(*http.Request) { called++ }})
+	w.answers("GET", "/api/Tickets/"+w.ticket, "", 401, "invalid_token")
+	require.Zero(t, called, "nothing was done")
+	form := url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {w.creds[psa.CredClientID].Reveal()}, "client_secret": {w.creds[psa.CredClientSecret].Reveal()}, "scope": {"all"},
+	}
+	w.header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w.answers("POST", "/auth/token?tenant=demo", form.Encode(), 200, "access_token")
+	require.Equal(t, 1, called)
 }
 
 func TestFaultsAreDeterministic(t *testing.T) {

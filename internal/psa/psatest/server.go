@@ -148,6 +148,13 @@ func serve(w http.ResponseWriter, r *http.Request, d *Desk, v vendor) {
 	case FaultRaw:
 		seen.Status = write(w, reply{status: fault.Status, header: http.Header{"Content-Type": {fault.ContentType}}, body: raw(fault.Body)})
 		return
+	case FaultGossip:
+		status := fault.Status
+		if status == 0 {
+			status = http.StatusOK
+		}
+		seen.Status = write(w, reply{status: status, header: http.Header{"X-Request-Id": {told(r, body)}}, body: gossip(told(r, body))})
+		return
 	case FaultCredentials:
 		seen.Status = write(w, v.credentials())
 		return
@@ -164,6 +171,9 @@ func serve(w http.ResponseWriter, r *http.Request, d *Desk, v vendor) {
 		return
 	}
 	res := v.answer(call{op: op, endpoint: endpoint, path: path, r: r, body: body, pretend: fault.Kind == FaultFalseSuccess})
+	if fault.Committed != nil && res.status/100 == 2 {
+		fault.Committed(r)
+	}
 	switch fault.Kind {
 	case FaultCommitThenDrop:
 		cut(w)
@@ -177,6 +187,24 @@ func serve(w http.ResponseWriter, r *http.Request, d *Desk, v vendor) {
 	default:
 	}
 	seen.Status = write(w, res)
+}
+
+// told is what a call says to be let in.
+func told(r *http.Request, body []byte) string {
+	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	all := []string{token, r.Header.Get("Secret"), r.Header.Get("ApiIntegrationCode"), r.Header.Get("clientId")}
+	if form, err := parseForm(body); err == nil {
+		all = append(all, form.Get("client_secret"))
+	}
+	return strings.Join(strings.Fields(strings.Join(all, " ")), " ")
+}
+
+// gossip says something in every shape at once.
+func gossip(said string) any {
+	return map[string]any{
+		"code": said, "message": said, "Message": said, "errorMessage": said, "error": said, "error_description": said,
+		"errors": []any{said, map[string]any{"code": said, "message": said, "resource": said, "field": said}},
+	}
 }
 
 // cut ends the connection without an answer.

@@ -148,7 +148,7 @@ func (c *Caller) Errorf(class psa.Class, a Answer, format string, args ...any) *
 	e := psa.Errorf(class, a.Call.Op, format, args...)
 	e.Status = a.Status
 	for _, h := range requestIDs {
-		if id := psa.Safe(a.Header.Get(h)); id != "" {
+		if id := psa.Safe(c.redact(a, a.Header.Get(h))); id != "" {
 			e.RequestID = id
 			break
 		}
@@ -174,7 +174,7 @@ func (a Answer) HTML() bool {
 // vendors share. Message is what the PSA says about it, if that is known.
 func (c *Caller) Failure(a Answer, message string) *psa.Error {
 	title := c.Kind.Title()
-	said := c.Said(message)
+	said := c.Said(a, message)
 	switch s := a.Status; {
 	case a.HTML() && s < 500 && s != http.StatusUnauthorized:
 		e := c.Errorf(psa.ClassTemporary, a, "Something in front of %s, a firewall perhaps, answered with a web page (status %d).", title, s).
@@ -227,13 +227,20 @@ func (c *Caller) lost(a Answer) psa.Class {
 
 // Said quotes the first line of a message of the PSA, made safe, as a sentence
 // to append.
-func (c *Caller) Said(message string) string {
+func (c *Caller) Said(a Answer, message string) string {
 	message, _, _ = strings.Cut(strings.TrimSpace(message), "\n")
-	message = psa.Safe(c.Creds.Redact(message))
+	message = psa.Safe(c.redact(a, message))
 	if message == "" {
 		return ""
 	}
 	return " It says: " + strings.TrimRight(message, ".") + "."
+}
+
+// redact removes the credentials from what a PSA says, and what was made of them
+// for this call: a token, or their base64.
+func (c *Caller) redact(a Answer, text string) string {
+	_, made, _ := strings.Cut(a.Call.Header.Get("Authorization"), " ")
+	return psa.Credentials{"": psa.Secret(made)}.Redact(c.Creds.Redact(text))
 }
 
 // Decode reads the answer's JSON into v. Members that v does not have are

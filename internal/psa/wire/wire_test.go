@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/baton-handoff/baton/internal/outbound"
+	"github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/internal/psa/wire"
 )
 
@@ -33,6 +36,21 @@ func TestIDs(t *testing.T) {
 			require.Equal(t, want, n)
 		}
 	}
+}
+
+// TestWhatIsSaidHoldsNoCredentials: neither the stored ones nor what is made of
+// them for a call.
+func TestWhatIsSaidHoldsNoCredentials(t *testing.T) {
+	t.Parallel()
+	c := wire.Caller{Kind: psa.KindHaloPSA, Creds: psa.Credentials{psa.CredClientSecret: "hunter2hunter2"}}
+	a := wire.Answer{
+		Response: outbound.Response{Status: 400, Header: http.Header{"X-Request-Id": {"for token-1234"}}},
+		Call:     wire.Call{Header: http.Header{"Authorization": {"Bearer token-1234"}}},
+	}
+	e := c.Failure(a, "hunter2hunter2 with token-1234 is wrong.\nAnd more.")
+	require.Contains(t, e.Reason, "It says: [redacted] with [redacted] is wrong.")
+	require.Equal(t, "for [redacted]", e.RequestID)
+	require.Equal(t, " It says: All is well.", c.Said(wire.Answer{}, "All is well"))
 }
 
 func TestLists(t *testing.T) {
