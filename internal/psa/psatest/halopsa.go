@@ -24,8 +24,8 @@ type HaloPSA struct {
 	mu        sync.Mutex
 	secret    string
 	rotations int
-	tokens    int  // how many were given out; only the last one is good
-	expired   bool // the last one is no longer good either
+	tokens    int // how many were given out
+	expired   int // how many of them, the first ones, are no longer good
 	shape     int
 	short     bool
 }
@@ -35,6 +35,7 @@ type HaloPSA struct {
 const (
 	haloClient  = "halo-client-id"
 	haloWebhook = "halo-webhook-secret"
+	haloToken   = "token-of-halo-" // and its number
 	haloTenant  = "demo"
 	// HaloPrivateNote is the outcome that the fake's API agent may use.
 	HaloPrivateNote = 7
@@ -76,14 +77,14 @@ func (s *HaloPSA) RotateCredentials() {
 	defer s.mu.Unlock()
 	s.rotations++
 	s.secret = "halo-client-secret-" + strconv.Itoa(s.rotations)
-	s.expired = true
+	s.expired = s.tokens
 }
 
 // ExpireTokens withdraws the token that was given out.
 func (s *HaloPSA) ExpireTokens() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.expired = true
+	s.expired = s.tokens
 }
 
 // AnswerShort makes updates be answered with an object that has only the id,
@@ -205,20 +206,25 @@ func (s *HaloPSA) signIn(c call) reply {
 		return reply{status: http.StatusBadRequest, body: map[string]any{"error": "invalid_scope"}}
 	}
 	s.tokens++
-	s.expired = false
 	return ok(map[string]any{
-		"scope": "all", "token_type": "Bearer", "access_token": s.token(), "expires_in": 3600, "refresh_token": "refresh", "id_token": "id",
+		"scope": "all", "token_type": "Bearer", "access_token": haloToken + strconv.Itoa(s.tokens), "expires_in": 3600, "refresh_token": "refresh", "id_token": "id",
 	})
 }
 
-func (s *HaloPSA) token() string { return "token-of-halo-" + strconv.Itoa(s.tokens) }
+// good reports whether a header has a token that was given out and has not
+// expired: it stays good when a client in another process gets one of its own.
+func (s *HaloPSA) good(authorization string) bool {
+	number, ok := strings.CutPrefix(authorization, "Bearer "+haloToken)
+	n, err := strconv.Atoi(number)
+	return ok && err == nil && n > s.expired && n <= s.tokens
+}
 
 func (s *HaloPSA) answer(c call) reply {
 	if c.op == OpSignIn {
 		return s.signIn(c)
 	}
 	s.mu.Lock()
-	good := !s.expired && s.tokens > 0 && c.r.Header.Get("Authorization") == "Bearer "+s.token()
+	good := s.good(c.r.Header.Get("Authorization"))
 	short := s.short
 	s.mu.Unlock()
 	if !good {
