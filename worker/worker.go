@@ -80,19 +80,27 @@ func (w *Worker) build() []worker.Worker {
 	decisions.RegisterActivity(acts.Project)
 	decisions.RegisterActivity(acts.Maintain)
 
-	psa := worker.New(c, workflows.TaskQueuePSA, worker.Options{
-		DisableWorkflowWorker:              true,
-		MaxConcurrentActivityExecutionSize: o.Activities,
-		ActivityTaskPollerBehavior:         autoscaling(2),
-		WorkerStopTimeout:                  o.StopTimeout,
-		OnFatalError:                       o.OnFatal,
-	})
+	psa := worker.New(c, workflows.TaskQueuePSA, o.psa())
 	psa.RegisterActivity(acts.Document)
 	psa.RegisterActivity(acts.ReconcileTickets)
 	psa.RegisterActivity(acts.PushStep)
 	psa.RegisterActivity(acts.ConnectionChanged)
 
 	return []worker.Worker{decisions, psa}
+}
+
+// psa are the options of the worker that calls PSAs.
+func (o Options) psa() worker.Options {
+	return worker.Options{
+		DisableWorkflowWorker:              true,
+		MaxConcurrentActivityExecutionSize: o.Activities,
+		ActivityTaskPollerBehavior:         autoscaling(2),
+		// Heartbeats are not held back: one that is missed means that another
+		// worker tells the ticket, maybe at the same time.
+		MaxHeartbeatThrottleInterval: activities.PushHeartbeat,
+		WorkerStopTimeout:            o.StopTimeout,
+		OnFatalError:                 o.OnFatal,
+	}
 }
 
 func autoscaling(initial int) worker.PollerBehavior {
