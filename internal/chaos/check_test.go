@@ -287,6 +287,7 @@ func TestChecksCanFail(t *testing.T) {
 		}, "ticket-story"},
 		{"a log holds a secret", func(_ *testing.T, r *Record) { r.Truth.Leaks = []string{"api-1.log holds the secret of psa-1"} }, "secrets"},
 		{"nothing happens", func(_ *testing.T, r *Record) { *r = Record{} }, "alive"},
+		{"no ticket is told", func(_ *testing.T, r *Record) { r.Truth.Tickets = nil }, "alive"},
 		{"a process dies", func(_ *testing.T, r *Record) { r.Deaths = []string{"api-1: panic"} }, "alive"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
