@@ -415,7 +415,7 @@ func (c *crowd) call(ctx context.Context, p Person, replica int, method, path, k
 		}
 		reader = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+c.sys.doors[replica].address()+path, reader)
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+c.sys.doors[replica].address+path, reader)
 	if err != nil {
 		return 0, nil, err
 	}

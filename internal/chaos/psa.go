@@ -51,7 +51,7 @@ func (s *system) addDesk(ctx context.Context, i int, seed uint64) error {
 	if err != nil {
 		return err
 	}
-	d.address = "http://" + l.address()
+	d.address = "http://" + l.address
 	return nil
 }
 

@@ -183,10 +183,10 @@ func (s *system) environ(name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	u.Host = database.address()
+	u.Host = database.address
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir,
-		"DATABASE_URL=" + u.String(), "TEMPORAL_ADDRESS=" + temporal.address(),
+		"DATABASE_URL=" + u.String(), "TEMPORAL_ADDRESS=" + temporal.address,
 		"GORACE=halt_on_error=1", // for a build with -race
 		"BATON_SECRET_KEYS=" + s.keys, "BATON_PSA_ALLOW_PRIVATE=127.0.0.0/8",
 		"BATON_DB_MAX_CONNS=20", "BATON_LOG_LEVEL=info", "BATON_DRAIN=1s",
@@ -274,7 +274,7 @@ func get(ctx context.Context, address string) error {
 // ready reports what keeps the APIs from being ready.
 func (s *system) ready(ctx context.Context) error {
 	for _, door := range s.doors {
-		if err := get(ctx, "http://"+door.address()+"/readyz"); err != nil {
+		if err := get(ctx, "http://"+door.address+"/readyz"); err != nil {
 			return err
 		}
 	}
