@@ -88,28 +88,31 @@ func (w *Worker) build() []worker.Worker {
 	decisions.RegisterActivity(acts.BriefByRules)
 	decisions.RegisterActivity(acts.LeaveBriefing)
 
-	psa := w.effects(workflows.TaskQueuePSA, o.Activities)
+	psa := worker.New(c, workflows.TaskQueuePSA, o.effects(o.Activities))
 	psa.RegisterActivity(acts.Document)
 	psa.RegisterActivity(acts.ReconcileTickets)
 	psa.RegisterActivity(acts.PushStep)
 	psa.RegisterActivity(acts.ConnectionChanged)
 
-	enrich := w.effects(workflows.TaskQueueEnrich, o.ModelCalls)
+	enrich := worker.New(c, workflows.TaskQueueEnrich, o.effects(o.ModelCalls))
 	enrich.RegisterActivity(acts.BriefByModel)
 
 	return []worker.Worker{decisions, psa, enrich}
 }
 
-// effects makes a worker for a task queue that has activities alone, of which
-// so many may run at once.
-func (w *Worker) effects(queue string, atOnce int) worker.Worker {
-	return worker.New(w.temporal, queue, worker.Options{
+// effects are the options of a worker that has activities alone, of which so
+// many may run at once.
+func (o Options) effects(atOnce int) worker.Options {
+	return worker.Options{
 		DisableWorkflowWorker:              true,
 		MaxConcurrentActivityExecutionSize: atOnce,
 		ActivityTaskPollerBehavior:         autoscaling(2),
-		WorkerStopTimeout:                  w.o.StopTimeout,
-		OnFatalError:                       w.o.OnFatal,
-	})
+		// Heartbeats are not held back: one that is missed means that another
+		// worker does the same, maybe at the same time.
+		MaxHeartbeatThrottleInterval: activities.PushHeartbeat,
+		WorkerStopTimeout:            o.StopTimeout,
+		OnFatalError:                 o.OnFatal,
+	}
 }
 
 func autoscaling(initial int) worker.PollerBehavior {

@@ -40,6 +40,7 @@ type runCmd struct {
 	For      time.Duration `help:"Begin rounds for as long as this, instead."`
 	Accounts int           `default:"3" help:"How many tenants."`
 	Calm     bool          `help:"Let nothing go wrong, to tell the instrument's mistakes from Baton's."`
+	Only     string        `help:"Break only what has this in its name, such as psa or worker-1."`
 	Baton    string        `default:"bin/baton" type:"path" help:"The program to break."`
 	OldBaton string        `type:"path" help:"An earlier build, to roll between the two."`
 	Dir      string        `help:"Where data, logs and records are kept; a temporary directory when left out."`
@@ -93,7 +94,7 @@ func (c runCmd) Run(ctx context.Context) error {
 func (c runCmd) round(ctx context.Context, base string, seed uint64, n int) (bool, error) {
 	dir := filepath.Join(base, fmt.Sprintf("seed-%d", seed))
 	o := chaos.Options{
-		Seed: seed, Duration: c.Duration, Accounts: c.Accounts, Calm: c.Calm,
+		Seed: seed, Duration: c.Duration, Accounts: c.Accounts, Calm: c.Calm, Only: c.Only,
 		Baton: c.Baton, OldBaton: c.OldBaton, Dir: dir, Logf: say,
 	}
 	if c.Quiet {

@@ -41,6 +41,9 @@ func Checks() []Check {
 		{Name: "answers", Promise: "every answer is one that the contract has, and in the end every outcome is known", run: checkAnswers},
 		{Name: "nothing-stuck", Promise: "nothing is stuck: no failing task, no waiting activity, no workflow of a closed handoff", run: checkStuck},
 		{Name: "documented", Promise: "each handoff has its documentation", run: checkDocumented},
+		{Name: "told-once", Promise: "the ticket of a handoff is told of each transition once, and readers see that", run: checkTold},
+		{Name: "ticket-story", Promise: "each ticket tells its story in order and nothing else, and stands where that ends", run: checkTickets},
+		{Name: "secrets", Promise: "no credential is in a log, a history, an answer, or legible in the database", run: checkSecrets},
 		{Name: "alive", Promise: "no process of Baton ended by itself, and people got their work done", run: checkAlive},
 	}
 }

@@ -3,6 +3,7 @@ package chaos
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 // loadRecord loads a record of a real, calm run:
 //
-//	bin/chaos --calm --seed 1 --accounts 2 --duration 4s --dir DIR
+//	bin/chaos --calm --seed 1 --accounts 2 --duration 5s --dir DIR
 func loadRecord(t *testing.T) *Record {
 	t.Helper()
 	r, err := Load("testdata/calm.json.gz")
@@ -216,7 +217,77 @@ func TestChecksCanFail(t *testing.T) {
 			op.ID, op.Key, op.Session, op.HTTP, op.Code, op.Seen = 9999, uuid.NewString(), uuid.New(), http.StatusConflict, models.CodeClosed, nil
 			r.Ops = append(r.Ops, op)
 		}, "true-refusals"},
+		{"a ticket is not told", func(t *testing.T, r *Record) {
+			ticket := someTicket(t, r, 1)
+			ticket.Notes = ticket.Notes[1:]
+		}, "told-once"},
+		{"a ticket is told twice", func(t *testing.T, r *Record) {
+			ticket := someTicket(t, r, 1)
+			ticket.Notes = append(ticket.Notes, ticket.Notes[0])
+		}, "told-once"},
+		{"another account's ticket is told", func(t *testing.T, r *Record) {
+			ticket := someTicket(t, r, 1)
+			i := slices.IndexFunc(r.Truth.Tickets, func(o TicketTruth) bool { return o.Account != ticket.Account })
+			r.Truth.Tickets[i].Notes, ticket.Notes = append(r.Truth.Tickets[i].Notes, ticket.Notes...), nil
+		}, "told-once"},
+		{"a ticket is told of a step that never was", func(t *testing.T, r *Record) {
+			ticket := someTicket(t, r, 1)
+			ticket.Notes = append(ticket.Notes, TicketNote{ID: "9999", Text: "[baton:" + uuid.NewString() + ":claimed:1]"})
+		}, "ticket-story"},
+		{"a ticket is told something without a mark", func(t *testing.T, r *Record) {
+			ticket := someTicket(t, r, 1)
+			ticket.Notes = append(ticket.Notes, TicketNote{ID: "9999", Text: "Claimed by Ana"})
+		}, "ticket-story"},
+		{"a ticket tells its story in another order", func(t *testing.T, r *Record) {
+			notes := someTicket(t, r, 2).Notes
+			notes[0], notes[1] = notes[1], notes[0]
+		}, "ticket-story"},
+		{"steps are handed over in another order", func(t *testing.T, r *Record) {
+			ticket := someTicket(t, r, 2)
+			ticket.Notes[0], ticket.Notes[1] = ticket.Notes[1], ticket.Notes[0]
+			slices.Reverse(r.Truth.TicketRuns)
+		}, "ticket-story"},
+		{"a note leaves out what solved it", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbResolve, func(op Op) bool { return op.Accepted() && truthOf(r, op.Handoff).Ticket != "" })
+			for _, ticket := range r.Truth.Tickets {
+				for i := range ticket.Notes {
+					ticket.Notes[i].Text = strings.ReplaceAll(ticket.Notes[i].Text, op.Key, "")
+				}
+			}
+		}, "told-once"},
+		{"a ticket has a status of its own", func(t *testing.T, r *Record) { someTicket(t, r, 1).Status = "Retired" }, "ticket-story"},
+		{"a ticket belongs to somebody else", func(t *testing.T, r *Record) { someTicket(t, r, 2).Owner = uuid.NewString() }, "ticket-story"},
+		{"a step is never told", func(t *testing.T, r *Record) { someTicketed(t, r).Steps[0].State = models.EffectSkipped }, "told-once"},
+		{"a step is missing", func(t *testing.T, r *Record) {
+			h := someTicketed(t, r)
+			h.Steps = h.Steps[1:]
+		}, "told-once"},
+		{"a step names another note", func(t *testing.T, r *Record) { *someTicketed(t, r).Steps[0].NoteID += "0" }, "told-once"},
+		{"readers see another sum", func(t *testing.T, r *Record) { someTicketed(t, r).PSA.State = models.EffectRetrying }, "told-once"},
+		{"an answer says that a ticket waits", func(t *testing.T, r *Record) {
+			h := someTicketed(t, r)
+			for i := range r.Ops {
+				if r.Ops[i].Handoff == h.ID {
+					r.Ops[i].PSA = models.EffectPending
+				}
+			}
+		}, "told-once"},
+		{"a session loses its ticket", func(t *testing.T, r *Record) {
+			h := someTicketed(t, r)
+			h.Ticket, h.Steps, h.PSA = "", nil, nil
+		}, "told-once"},
+		{"a handoff without a ticket is told", func(t *testing.T, r *Record) {
+			i := slices.IndexFunc(r.Truth.Handoffs, func(h HandoffTruth) bool { return h.Ticket == "" })
+			require.GreaterOrEqual(t, i, 0)
+			r.Truth.Handoffs[i].PSA = &models.Effect{Kind: models.EffectPSA, State: models.EffectDone}
+		}, "told-once"},
+		{"the workflow of a ticket fails", func(_ *testing.T, r *Record) { r.Truth.TicketRuns[0].Status = "Failed" }, "ticket-story"},
+		{"the workflow of a ticket could not be replayed", func(_ *testing.T, r *Record) {
+			r.Truth.TicketRuns[0].Failed = []string{"NonDeterministicError: [TMPRL1100]"}
+		}, "ticket-story"},
+		{"a log holds a secret", func(_ *testing.T, r *Record) { r.Truth.Leaks = []string{"api-1.log holds the secret of psa-1"} }, "secrets"},
 		{"nothing happens", func(_ *testing.T, r *Record) { *r = Record{} }, "alive"},
+		{"no ticket is told", func(_ *testing.T, r *Record) { r.Truth.Tickets = nil }, "alive"},
 		{"a process dies", func(_ *testing.T, r *Record) { r.Deaths = []string{"api-1: panic"} }, "alive"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -258,6 +329,36 @@ func TestTheShortestHistory(t *testing.T) {
 		}
 	}
 	t.Fatal("not caught")
+}
+
+// someTicket is a ticket with as many notes, of a single handoff.
+func someTicket(t *testing.T, r *Record, notes int) *TicketTruth {
+	t.Helper()
+	for i := range r.Truth.Tickets {
+		ticket, handoffs := &r.Truth.Tickets[i], 0
+		for _, h := range r.Truth.Handoffs {
+			if h.ticket() == (ticketKey{ticket.Account, ticket.ID}) {
+				handoffs++
+			}
+		}
+		if len(ticket.Notes) >= notes && handoffs == 1 {
+			return ticket
+		}
+	}
+	t.Fatalf("the record has no ticket with %d notes", notes)
+	return nil
+}
+
+// someTicketed is a handoff whose ticket was told of more than its creation.
+func someTicketed(t *testing.T, r *Record) *HandoffTruth {
+	t.Helper()
+	for i := range r.Truth.Handoffs {
+		if h := &r.Truth.Handoffs[i]; h.Ticket != "" && len(h.Steps) > 1 {
+			return h
+		}
+	}
+	t.Fatal("the record has no handoff with a ticket")
+	return nil
 }
 
 func someOp(t *testing.T, r *Record, verb models.Verb, fits func(Op) bool) Op {

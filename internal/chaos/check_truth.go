@@ -365,7 +365,7 @@ func (ix *index) outlived() []Violation {
 	return found
 }
 
-// checkDocumented is the side effect that there is. The place for others.
+// checkDocumented is the side effect that the handoff's own workflow has.
 func checkDocumented(ix *index) []Violation {
 	var found []Violation
 	for id, h := range ix.handoffs {
@@ -448,6 +448,9 @@ func checkAlive(ix *index) []Violation {
 	}
 	if len(ix.Streams) == 0 {
 		found = append(found, Violation{What: "nobody followed the feed"})
+	}
+	if len(ix.marks()) == 0 {
+		found = append(found, Violation{What: "no ticket was ever told"})
 	}
 	for _, d := range ix.Deaths {
 		found = append(found, Violation{What: d})

@@ -3,9 +3,10 @@
 // it, breaks its parts by a seeded plan, brings everything back, and holds what
 // every client was told against what the database, Temporal and the feed say.
 //
-// To follow it: run.go is the whole; system.go the processes and links.go the
-// network between them; faults.go what can go wrong and plan.go when; people.go
-// and reader.go the clients; record.go what is written down of them; truth.go
-// what the stores say in the end; and check_*.go the checks. A side effect that
-// comes later adds its process to system.go and its checks to [Checks].
+// To follow it: run.go is the whole; system.go the processes, psa.go the PSAs
+// and links.go the network between them; faults.go what can go wrong and plan.go
+// when; people.go and reader.go the clients; record.go what is written down of
+// them; truth.go what the stores and the tickets say in the end; secrets.go what
+// must be found nowhere; and check_*.go the checks. A side effect that comes
+// later adds its process to system.go and its checks to [Checks].
 package chaos

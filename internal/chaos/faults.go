@@ -3,12 +3,14 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/baton-handoff/baton/internal/devstack"
+	"github.com/baton-handoff/baton/internal/psa/psatest"
 )
 
 // fault is one kind of thing that can go wrong.
@@ -27,7 +29,7 @@ type fault struct {
 
 // faults are all that this system can suffer.
 func faults(s *system) []fault {
-	var batons, stores, workers, links []string
+	var batons, stores, workers, links, desks []string
 	rolls := false
 	for _, p := range s.parts {
 		switch p.name {
@@ -44,6 +46,10 @@ func faults(s *system) []fault {
 	for _, l := range s.links {
 		links = append(links, l.name)
 	}
+	for _, d := range s.desks {
+		desks = append(desks, d.name)
+	}
+	writes := []psatest.Op{psatest.OpAddNote, psatest.OpUpdate}
 	all := []fault{
 		{name: "kill -9", weight: 6, on: batons, least: 200 * time.Millisecond, most: 4 * time.Second, strike: ifRunning((*devstack.Process).Kill), end: start},
 		{name: "kill -9", weight: 2, on: stores, least: 100 * time.Millisecond, most: 2 * time.Second, strike: ifRunning((*devstack.Process).Kill), end: start},
@@ -54,6 +60,11 @@ func faults(s *system) []fault {
 		{name: "slow down", weight: 4, on: links, least: time.Second, most: 6 * time.Second, strike: slow, end: mend},
 		{name: "lose the requests on", weight: 2, on: links, least: time.Second, most: 5 * time.Second, strike: swallow("upstream"), end: mend},
 		{name: "lose the answers on", weight: 4, on: links, least: time.Second, most: 5 * time.Second, strike: swallow("downstream"), end: mend},
+		{name: "take down", weight: 2, on: desks, least: time.Second, most: 6 * time.Second, strike: misbehave(1, psatest.Fault{Kind: psatest.FaultRefuse}), end: behave},
+		{name: "limit the calls of", weight: 2, on: desks, least: time.Second, most: 6 * time.Second, strike: misbehave(0.6, psatest.Fault{Kind: psatest.FaultRateLimit, RetryAfter: "2"}), end: behave},
+		{name: "fail the calls of", weight: 2, on: desks, least: time.Second, most: 6 * time.Second, strike: misbehave(0.6, psatest.Fault{Kind: psatest.FaultStatus, Status: http.StatusInternalServerError}), end: behave},
+		{name: "let dawdle", weight: 2, on: desks, least: time.Second, most: 6 * time.Second, strike: misbehave(0.6, psatest.Fault{Kind: psatest.FaultSlow, Delay: 2 * time.Second}), end: behave},
+		{name: "lose the answers to writes of", weight: 4, on: desks, least: 2 * time.Second, most: 8 * time.Second, strike: misbehave(0.7, psatest.Fault{Kind: psatest.FaultCommitThenDrop, On: writes}), end: behave},
 	}
 	if rolls {
 		all = append(all, fault{name: "roll the build of", weight: 6, on: workers, strike: roll})

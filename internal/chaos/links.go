@@ -15,6 +15,9 @@ import (
 type link struct {
 	name  string
 	proxy *toxiproxy.Proxy
+	// address is where the link's near end listens, whatever happens to it. The
+	// proxy writes its own down again whenever it starts.
+	address string
 }
 
 // newLink opens a link to an address.
@@ -23,15 +26,12 @@ func newLink(server *toxiproxy.ApiServer, name, to string) (*link, error) {
 	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("opening the link %s: %w", name, err)
 	}
-	return &link{name: name, proxy: p}, nil
+	return &link{name: name, proxy: p, address: p.Listen}, nil
 }
 
 func newLinkServer() *toxiproxy.ApiServer {
 	return toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 }
-
-// address is where the link's near end listens, whatever happens to it.
-func (l *link) address() string { return l.proxy.Listen }
 
 // cut breaks all connections and refuses new ones.
 func (l *link) cut() error {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -36,8 +37,9 @@ type board struct {
 }
 
 type session struct {
-	id    uuid.UUID
-	owner uuid.UUID
+	id     uuid.UUID
+	owner  uuid.UUID
+	ticket string // empty for one that has none
 }
 
 type handoff struct {
@@ -213,16 +215,15 @@ func (c *crowd) handOff(ctx context.Context, p Person, rng *rand.Rand) {
 	if len(mine) > 0 && rng.IntN(3) == 0 {
 		s = mine[len(mine)-1-rng.IntN(min(4, len(mine)))]
 	} else {
-		id, ok := c.newSession(ctx, p, rng)
-		if !ok {
+		var ok bool
+		if s, ok = c.newSession(ctx, p, c.ticket(b, p, rng), rng); !ok {
 			return
 		}
-		s = session{id: id, owner: p.ID}
 		b.mu.Lock()
 		b.sessions = append(b.sessions, s)
 		b.mu.Unlock()
 	}
-	op := Op{Verb: models.VerbCreate, By: p.ID, Account: p.Account, Session: s.id, Intent: models.IntentEscalate, Key: uuid.NewString()}
+	op := Op{Verb: models.VerbCreate, By: p.ID, Account: p.Account, Session: s.id, Ticket: s.ticket, Intent: models.IntentEscalate, Key: uuid.NewString()}
 	if rng.IntN(3) == 0 {
 		op.Intent = models.IntentPark
 	}
@@ -247,7 +248,7 @@ func (c *crowd) handOff(ctx context.Context, p Person, rng *rand.Rand) {
 }
 
 // newSession is not what the run is about: it is tried until it works.
-func (c *crowd) newSession(ctx context.Context, p Person, rng *rand.Rand) (uuid.UUID, bool) {
+func (c *crowd) newSession(ctx context.Context, p Person, ticket string, rng *rand.Rand) (session, bool) {
 	key := uuid.NewString()
 	body := map[string]any{
 		"title": "Outlook does not sync", "client_name": "Larch Dental", "problem": "No mail since Monday.",
@@ -256,15 +257,37 @@ func (c *crowd) newSession(ctx context.Context, p Person, rng *rand.Rand) (uuid.
 			{"id": uuid.New(), "at": time.Now(), "actor": "engineer", "kind": "command", "text": "Restart-Service ClickToRunSvc", "outcome": "no_change"},
 		},
 	}
+	if ticket != "" {
+		body["psa_ticket"] = ticket
+	}
 	for range tries {
 		status, answer, err := c.call(ctx, p, rng.IntN(replicas), http.MethodPost, "/api/v1/ai-sessions", key, body)
 		var s apiclient.Session
 		if err == nil && status == http.StatusCreated && json.Unmarshal(answer, &s) == nil {
-			return s.ID, true
+			return session{id: s.ID, owner: p.ID, ticket: ticket}, true
 		}
 		wait(ctx, 300*time.Millisecond)
 	}
-	return uuid.Nil, false
+	return session{}, false
+}
+
+// ticket is what a new session is about: mostly a new ticket, sometimes that of
+// a session before, and sometimes none.
+func (c *crowd) ticket(b *board, p Person, rng *rand.Rand) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch n := rng.IntN(8); {
+	case n == 0:
+		return ""
+	case n < 3 && len(b.sessions) > 0:
+		// People write it with or without its sign.
+		if known := b.sessions[len(b.sessions)-1].ticket; strings.HasPrefix(known, "#") {
+			return known[1:]
+		} else if known != "" {
+			return "#" + known
+		}
+	}
+	return strconv.FormatInt(c.sys.deskOf(p.Account).fake.Desk().AddTicket("Outlook does not sync").ID, 10)
 }
 
 // insist asks, and as long as the outcome is unknown asks again with the same
@@ -350,7 +373,7 @@ func (o *Op) read(answer []byte) {
 			o.HTTP, o.Text = 0, "unreadable answer: "+err.Error()
 			return
 		}
-		o.Handoff = h.ID
+		o.Handoff, o.PSA = h.ID, models.EffectState(h.PSA.State)
 		o.Seen = &State{Version: h.Version, Generation: h.Generation, Status: models.Status(h.Status), Holder: idOf(h.ClaimedBy), Target: idOf(h.TargetUserID)}
 		return
 	}
@@ -392,7 +415,7 @@ func (c *crowd) call(ctx context.Context, p Person, replica int, method, path, k
 		}
 		reader = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+c.sys.doors[replica].address()+path, reader)
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+c.sys.doors[replica].address+path, reader)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -415,6 +438,7 @@ func (c *crowd) call(ctx context.Context, p Person, replica int, method, path, k
 	if err != nil {
 		return 0, nil, trimmed(err)
 	}
+	c.sys.secrets.search("an answer to "+method+" "+path, answer)
 	return resp.StatusCode, answer, nil
 }
 
@@ -477,7 +501,7 @@ func (c *crowd) askAgain(ctx context.Context) error {
 	for _, r := range order {
 		if op := last[r]; !known[r] && unknown[r] {
 			op.Again++
-			op.Seen, op.Holder, op.HeldSince, op.Text, op.Code = nil, uuid.Nil, time.Time{}, "", ""
+			op.Seen, op.PSA, op.Holder, op.HeldSince, op.Text, op.Code = nil, "", uuid.Nil, time.Time{}, "", ""
 			if !c.ask(ctx, op, op.ID%replicas).Tells() {
 				open++
 			}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -17,10 +19,17 @@ type planned struct {
 }
 
 // makePlan decides what goes wrong when. The same seed, duration and system
-// make the same plan.
-func makePlan(seed uint64, duration time.Duration, s *system) []planned {
+// make the same plan. Only what has only in its name is broken.
+func makePlan(seed uint64, duration time.Duration, s *system, only string) []planned {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	all := faults(s)
+	for i := range all {
+		all[i].on = slices.DeleteFunc(slices.Clone(all[i].on), func(on string) bool { return !strings.Contains(on, only) })
+	}
+	all = slices.DeleteFunc(all, func(f fault) bool { return len(f.on) == 0 })
+	if len(all) == 0 {
+		return nil
+	}
 	total := 0
 	for _, f := range all {
 		total += f.weight
@@ -54,7 +63,7 @@ func makePlan(seed uint64, duration time.Duration, s *system) []planned {
 }
 
 // carryOut does what the plan says, until it is done or ctx ends.
-func carryOut(ctx context.Context, s *system, plan []planned, began time.Time, note func(what string)) error {
+func carryOut(ctx context.Context, s *system, plan []planned, began time.Time, note func(kind, what string)) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	failed := make(chan error, len(plan))
@@ -86,8 +95,8 @@ func carryOut(ctx context.Context, s *system, plan []planned, began time.Time, n
 	return <-failed
 }
 
-func (p planned) carryOut(ctx context.Context, s *system, note func(string)) error {
-	note(fmt.Sprintf("%s %s", p.name, p.on))
+func (p planned) carryOut(ctx context.Context, s *system, note func(kind, what string)) error {
+	note(p.name, fmt.Sprintf("%s %s", p.name, p.on))
 	// Once begun, a fault is ended: nothing may be left half done.
 	ctx = context.WithoutCancel(ctx)
 	if err := p.strike(ctx, s, p.on); err != nil {
@@ -100,7 +109,7 @@ func (p planned) carryOut(ctx context.Context, s *system, note func(string)) err
 	if err := p.end(ctx, s, p.on); err != nil {
 		return fmt.Errorf("ending %s %s: %w", p.name, p.on, err)
 	}
-	note(fmt.Sprintf("%s %s: over", p.name, p.on))
+	note("", fmt.Sprintf("%s %s: over", p.name, p.on))
 	return nil
 }
 

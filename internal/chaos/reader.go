@@ -68,7 +68,7 @@ func (r *reader) connect(ctx context.Context, opened func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	door := r.sys.doors[r.rng.IntN(len(r.sys.doors))]
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+door.address()+"/api/v1/ai-sessions/escalations/stream", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+door.address+"/api/v1/ai-sessions/escalations/stream", nil)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ type Person struct {
 	Name    string      `json:"name"`
 	Role    models.Role `json:"role"`
 
-	token string
+	email, token string
 }
 
 // Never is the end of an [Op] that got no answer: it may take effect at any
@@ -52,11 +52,13 @@ const VerbRead models.Verb = "read"
 // Op is one request of one client, and what became of it. A request that is
 // repeated with its key is another Op with the same key.
 type Op struct {
-	ID      int           `json:"id"`
-	Verb    models.Verb   `json:"verb"`
-	By      uuid.UUID     `json:"by"`
-	Account uuid.UUID     `json:"account"`
-	Session uuid.UUID     `json:"session"`
+	ID      int         `json:"id"`
+	Verb    models.Verb `json:"verb"`
+	By      uuid.UUID   `json:"by"`
+	Account uuid.UUID   `json:"account"`
+	Session uuid.UUID   `json:"session"`
+	// Ticket is the one that a create's session was given.
+	Ticket  string        `json:"ticket,omitempty"`
 	Handoff uuid.UUID     `json:"handoff"` // nil for a create that was not answered
 	Intent  models.Intent `json:"intent,omitempty"`
 	Target  uuid.UUID     `json:"target,omitzero"`
@@ -76,6 +78,8 @@ type Op struct {
 	Text string      `json:"text,omitempty"`
 	// Seen is the handoff in a 2xx.
 	Seen *State `json:"seen,omitempty"`
+	// PSA is what the handoff in a 2xx says of its ticket.
+	PSA models.EffectState `json:"psa,omitempty"`
 	// Holder and HeldSince are who a 409 says was faster.
 	Holder    uuid.UUID `json:"holder,omitzero"`
 	HeldSince time.Time `json:"held_since,omitzero"`
@@ -178,6 +182,8 @@ type Frame struct {
 type FaultEvent struct {
 	At   time.Duration `json:"at"`
 	What string        `json:"what"`
+	// Kind is the kind of fault that begins; empty for all else.
+	Kind string `json:"kind,omitempty"`
 }
 
 // Save writes the record to a file, compressed.

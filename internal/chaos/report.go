@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/baton-handoff/baton/models"
@@ -43,17 +42,19 @@ func (r *Record) Summary(w io.Writer, violations []Violation) error {
 
 	faults := map[string]int{}
 	for _, f := range r.Faults {
-		if !strings.HasSuffix(f.What, ": over") {
-			faults[kindOf(f.What)]++
+		if f.Kind != "" {
+			faults[f.Kind]++
 		}
 	}
-	delete(faults, "")
 	for _, kind := range slices.Sorted(maps.Keys(faults)) {
 		line(kind, faults[kind])
 	}
-	transitions, events, frames, connections, history := 0, 0, 0, 0, 0
+	transitions, notes, events, frames, connections, history := 0, 0, 0, 0, 0, 0
 	for _, h := range r.Truth.Handoffs {
 		transitions += len(h.Timeline)
+	}
+	for _, t := range r.Truth.Tickets {
+		notes += len(t.Notes)
 	}
 	for _, f := range r.Truth.Feeds {
 		events += len(f.Events)
@@ -68,6 +69,8 @@ func (r *Record) Summary(w io.Writer, violations []Violation) error {
 	_, _ = fmt.Fprintln(out)
 	line("handoffs", len(r.Truth.Handoffs))
 	line("accepted transitions", transitions)
+	line("tickets", len(r.Truth.Tickets))
+	line("notes in tickets", notes)
 	line("history events", history)
 	line("feed events", events)
 	line("frames read", frames)
@@ -92,16 +95,6 @@ func (r *Record) Summary(w io.Writer, violations []Violation) error {
 		}
 	}
 	return nil
-}
-
-// kindOf is what a fault is, without what it was done to.
-func kindOf(what string) string {
-	for _, kind := range []string{"kill -9", "freeze", "restart", "cut", "break the connections of", "slow down", "lose the requests on", "lose the answers on", "roll the build of", "fill the disk of"} {
-		if strings.HasPrefix(what, kind+" ") {
-			return kind
-		}
-	}
-	return ""
 }
 
 // most is how many violations of one check are shown in full.

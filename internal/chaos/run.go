@@ -32,6 +32,9 @@ type Options struct {
 	Dir string
 	// Calm lets nothing go wrong.
 	Calm bool
+	// Only, where it is set, lets only those parts and links suffer whose name
+	// holds it, such as "psa".
+	Only string
 	// Settle is how long everything may take to come to rest once all parts are
 	// back; 6 minutes when 0, which is more than the longest back-off that Baton
 	// allows itself.
@@ -78,11 +81,11 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 		r.Builds = 2
 	}
 	var noting sync.Mutex
-	note := func(what string) {
+	note := func(kind, what string) {
 		noting.Lock()
 		defer noting.Unlock()
 		at := time.Since(r.Began)
-		r.Faults = append(r.Faults, FaultEvent{at, what})
+		r.Faults = append(r.Faults, FaultEvent{At: at, What: what, Kind: kind})
 		o.Logf("%8.3f  %s", at.Seconds(), what)
 	}
 	streams := readers(sys, people, streamsPerAccount, o.Seed)
@@ -96,11 +99,14 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 	opened.Wait() // what happens before it is open is nobody's promise
 
 	c := newCrowd(sys, r.Began, people)
+	if err := c.connect(ctx); err != nil {
+		return nil, err
+	}
 	working, stopWorking := context.WithTimeout(ctx, o.Duration)
 	defer stopWorking()
 	var plan []planned
 	if !o.Calm {
-		plan = makePlan(o.Seed, o.Duration, sys)
+		plan = makePlan(o.Seed, o.Duration, sys, o.Only)
 	}
 	var crowdDone sync.WaitGroup
 	crowdDone.Go(func() { c.work(working, o.Seed) })
@@ -110,7 +116,7 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 	<-working.Done()
 	crowdDone.Wait()
 
-	note("everything is brought back")
+	note("", "everything is brought back")
 	if err := sys.heal(ctx); err != nil {
 		return nil, fmt.Errorf("bringing everything back: %w", err)
 	}
@@ -128,11 +134,11 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 			if ctx.Err() != nil {
 				return nil, err
 			}
-			note(err.Error()) // the checks say what is stuck
+			note("", err.Error()) // the checks say what is stuck
 		}
 	}
 	c.look(ctx)
-	note("everything has come to rest")
+	note("", "everything has come to rest")
 	stopReading()
 	readersDone.Wait()
 	if r.Truth, err = sys.gather(ctx); err != nil {
@@ -170,6 +176,9 @@ func (o Options) Rerun() string {
 	args := fmt.Sprintf("--seed %d --duration %s --accounts %d", o.Seed, o.Duration, o.Accounts)
 	if o.Calm {
 		args += " --calm"
+	}
+	if o.Only != "" {
+		args += " --only " + o.Only
 	}
 	return fmt.Sprintf("make chaos ARGS='%s'", args)
 }

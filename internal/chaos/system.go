@@ -22,6 +22,7 @@ import (
 	"github.com/baton-handoff/baton/internal/auth"
 	"github.com/baton-handoff/baton/internal/devstack"
 	"github.com/baton-handoff/baton/internal/engine"
+	secretbox "github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/internal/store"
 	"github.com/baton-handoff/baton/models"
 )
@@ -45,7 +46,8 @@ type part struct {
 func (p *part) process() *devstack.Process { return p.builds[p.running] }
 
 // system is a whole Baton: two APIs and two workers, each with links of its
-// own to PostgreSQL and Temporal, and a link for clients to each API.
+// own to PostgreSQL and Temporal, a link for clients to each API, and a PSA of
+// its own, behind a link, for each account.
 type system struct {
 	dir      string
 	postgres *devstack.Stack
@@ -55,6 +57,7 @@ type system struct {
 	parts  []*part // API replicas, workers, PostgreSQL, Temporal
 	links  []*link
 	doors  []*link // the links of clients to the API replicas, also in links
+	desks  []*desk // the PSAs of the accounts
 	server *toxiproxy.ApiServer
 
 	databaseURL string // past all links
@@ -62,6 +65,8 @@ type system struct {
 	store       *store.Store
 	signer      auth.DevSigner
 	secret      string
+	keys        string // that seal credentials
+	secrets     *secrets
 
 	mu     sync.Mutex
 	deaths []string
@@ -69,7 +74,10 @@ type system struct {
 
 // startSystem starts everything. On an error what was started is stopped.
 func startSystem(ctx context.Context, o Options) (_ *system, err error) {
-	s := &system{dir: o.Dir, server: newLinkServer(), secret: rand.Text() + rand.Text()}
+	s := &system{dir: o.Dir, server: newLinkServer(), secret: rand.Text() + rand.Text(), keys: secretbox.NewKey(), secrets: newSecrets()}
+	s.secrets.keep("the secret of the tokens", s.secret)
+	_, key, _ := strings.Cut(s.keys, ":")
+	s.secrets.keep("the key of the sealed credentials", key)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop(context.WithoutCancel(ctx)))
@@ -79,6 +87,11 @@ func startSystem(ctx context.Context, o Options) (_ *system, err error) {
 		return nil, err
 	}
 	s.signer = auth.NewDevSigner([]byte(s.secret), issuer, audience)
+	for i := range o.Accounts {
+		if err := s.addDesk(ctx, i, o.Seed); err != nil {
+			return nil, err
+		}
+	}
 	for i := range replicas {
 		if err := s.addAPI(i, o); err != nil {
 			return nil, err
@@ -170,11 +183,12 @@ func (s *system) environ(name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	u.Host = database.address()
+	u.Host = database.address
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir,
-		"DATABASE_URL=" + u.String(), "TEMPORAL_ADDRESS=" + temporal.address(),
+		"DATABASE_URL=" + u.String(), "TEMPORAL_ADDRESS=" + temporal.address,
 		"GORACE=halt_on_error=1", // for a build with -race
+		"BATON_SECRET_KEYS=" + s.keys, "BATON_PSA_ALLOW_PRIVATE=127.0.0.0/8",
 		"BATON_DB_MAX_CONNS=20", "BATON_LOG_LEVEL=info", "BATON_DRAIN=1s",
 	}, nil
 }
@@ -260,7 +274,7 @@ func get(ctx context.Context, address string) error {
 // ready reports what keeps the APIs from being ready.
 func (s *system) ready(ctx context.Context) error {
 	for _, door := range s.doors {
-		if err := get(ctx, "http://"+door.address()+"/readyz"); err != nil {
+		if err := get(ctx, "http://"+door.address+"/readyz"); err != nil {
 			return err
 		}
 	}
@@ -318,9 +332,11 @@ func (s *system) people(ctx context.Context, accounts int) ([]Person, error) {
 			if err != nil {
 				return nil, err
 			}
-			people = append(people, Person{ID: u.ID, Account: account, Name: name, Role: r.role, token: token})
+			people = append(people, Person{ID: u.ID, Account: account, Name: name, Role: r.role, email: email, token: token})
+			s.secrets.keep("the token of "+name, token)
 		}
 	}
+	s.admit(people)
 	return people, nil
 }
 
@@ -330,6 +346,9 @@ func (s *system) heal(ctx context.Context) error {
 	var errs []error
 	for _, l := range s.links {
 		errs = append(errs, l.mend(ctx))
+	}
+	for _, d := range s.desks {
+		d.fake.Desk().Faults().Clear()
 	}
 	if s.disk != nil {
 		errs = append(errs, s.disk.empty())
@@ -368,6 +387,9 @@ func (s *system) stop(ctx context.Context) error {
 	}
 	for _, l := range s.links {
 		l.close()
+	}
+	for _, d := range s.desks {
+		errs = append(errs, d.server.Close())
 	}
 	if s.client != nil {
 		s.client.Close()

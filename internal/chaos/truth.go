@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,6 +14,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/baton-handoff/baton/activities"
 	"github.com/baton-handoff/baton/models"
 	"github.com/baton-handoff/baton/workflows"
 )
@@ -23,6 +25,12 @@ type Truth struct {
 	// Feeds are the events of each account, in order.
 	Feeds []FeedTruth   `json:"feeds"`
 	Runs  []WorkflowRun `json:"runs"`
+	// Tickets are those in the accounts' PSAs, and TicketRuns the runs of the
+	// workflows that tell them.
+	Tickets    []TicketTruth `json:"tickets"`
+	TicketRuns []TicketRun   `json:"ticket_runs"`
+	// Leaks say where a secret was found that does not belong there.
+	Leaks []string `json:"leaks,omitempty"`
 	// Outlived are open workflows of side effects that their handoff did not
 	// wait for.
 	Outlived []string `json:"outlived,omitempty"`
@@ -46,6 +54,11 @@ type HandoffTruth struct {
 	Timeline []Entry `json:"timeline"`
 	// Effects are the states of its side effects, by kind.
 	Effects map[string]string `json:"effects"`
+	// Ticket is that of its session, as people wrote it.
+	Ticket string `json:"ticket,omitempty"`
+	// Steps are how its ticket was told, and PSA what readers see of that.
+	Steps []models.PSAStep `json:"steps,omitempty"`
+	PSA   *models.Effect   `json:"psa,omitempty"`
 }
 
 // Entry is an accepted transition in the timeline.
@@ -87,6 +100,19 @@ type WorkflowRun struct {
 	Trouble []string `json:"trouble,omitempty"`
 }
 
+// TicketRun is one run of the workflow that tells a ticket.
+type TicketRun struct {
+	Workflow string    `json:"workflow"`
+	ID       string    `json:"id"`
+	Status   string    `json:"status"`
+	Began    time.Time `json:"began"`
+	// Steps are those that it was handed, in the order of their arrival, also
+	// those that it had been handed before.
+	Steps []activities.EffectInput `json:"steps"`
+	// Failed are the causes of workflow tasks that failed on the way.
+	Failed []string `json:"failed,omitempty"`
+}
+
 // Open reports whether the run has not ended.
 func (r WorkflowRun) Open() bool {
 	return r.Status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING.String()
@@ -109,6 +135,14 @@ func (s *system) gather(ctx context.Context) (Truth, error) {
 	if t.Runs, err = s.gatherRuns(ctx); err != nil {
 		return t, fmt.Errorf("reading workflows: %w", err)
 	}
+	if t.TicketRuns, err = s.gatherTicketRuns(ctx); err != nil {
+		return t, fmt.Errorf("reading workflows of tickets: %w", err)
+	}
+	t.Tickets = s.gatherTickets()
+	if err := errors.Join(s.searchLogs(), s.searchConnections(ctx, conn), s.searchHistories(ctx)); err != nil {
+		return t, fmt.Errorf("looking for secrets: %w", err)
+	}
+	t.Leaks = s.secrets.leaks()
 	left, err := s.list(ctx, openEffects)
 	if err != nil {
 		return t, fmt.Errorf("reading workflows: %w", err)
@@ -123,14 +157,15 @@ func (s *system) gather(ctx context.Context) (Truth, error) {
 const (
 	allHandoffs  = "WorkflowType = 'HandoffWorkflow'"
 	openHandoffs = allHandoffs + " AND ExecutionStatus = 'Running'"
-	openEffects  = "WorkflowType = 'EffectWorkflow' AND ExecutionStatus = 'Running'"
+	allTickets   = "WorkflowType = 'TicketWorkflow'"
+	openEffects  = "WorkflowType IN ('EffectWorkflow', 'TicketWorkflow') AND ExecutionStatus = 'Running'"
 )
 
 func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error) {
 	var all []HandoffTruth
 	at := map[uuid.UUID]int{}
 	rows, err := conn.Query(ctx, `SELECT h.account_id, h.id, h.session_id, h.intent, h.handed_off_by, h.version, h.generation, h.status,
-			h.claimed_by, h.target_user_id, s.status, s.owner_id, coalesce(h.resolution, '')
+			h.claimed_by, h.target_user_id, s.status, s.owner_id, coalesce(h.resolution, ''), coalesce(s.psa_ticket, '')
 		FROM handoffs h JOIN ai_sessions s ON s.account_id = h.account_id AND s.id = h.session_id ORDER BY h.created_at, h.id`)
 	if err != nil {
 		return nil, err
@@ -139,7 +174,7 @@ func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error)
 	var holder, target *uuid.UUID
 	_, err = pgx.ForEachRow(rows, []any{
 		&h.Account, &h.ID, &h.Session, &h.Intent, &h.Sender, &h.State.Version, &h.State.Generation, &h.State.Status,
-		&holder, &target, &h.SessionStatus, &h.SessionOwner, &h.Resolution,
+		&holder, &target, &h.SessionStatus, &h.SessionOwner, &h.Resolution, &h.Ticket,
 	}, func() error {
 		h.State.Holder, h.State.Target = idOf(holder), idOf(target)
 		h.Effects = map[string]string{}
@@ -167,15 +202,24 @@ func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error)
 	if err != nil {
 		return nil, err
 	}
-	rows, err = conn.Query(ctx, `SELECT handoff_id, kind, state FROM handoff_effects`)
+	rows, _ = conn.Query(ctx, `SELECT * FROM handoff_effects`) // its error is that of the rows
+	effects, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[models.Effect])
 	if err != nil {
 		return nil, err
 	}
-	var kind, state string
-	_, err = pgx.ForEachRow(rows, []any{&id, &kind, &state}, func() error {
-		all[at[id]].Effects[kind] = state
-		return nil
-	})
+	for _, e := range effects {
+		h := &all[at[e.HandoffID]]
+		h.Effects[string(e.Kind)] = string(e.State)
+		if e.Kind == models.EffectPSA {
+			h.PSA = &e
+		}
+	}
+	rows, _ = conn.Query(ctx, `SELECT * FROM psa_steps ORDER BY handoff_id, version`)
+	steps, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[models.PSAStep])
+	for _, step := range steps {
+		h := &all[at[step.HandoffID]]
+		h.Steps = append(h.Steps, step)
+	}
 	return all, err
 }
 
@@ -276,6 +320,7 @@ func (s *system) gatherRun(ctx context.Context, workflowID, runID string) (Workf
 			return run, err
 		}
 		run.Events++
+		s.searchEvent(workflowID, e)
 		switch e.GetEventType() {
 		case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
 			var in workflows.HandoffInput
@@ -305,6 +350,45 @@ func (s *system) gatherRun(ctx context.Context, workflowID, runID string) (Workf
 		return run, nil
 	}
 	return run, value.Get(&run.Snapshot)
+}
+
+// gatherTicketRuns reads the workflows that tell tickets, oldest first.
+func (s *system) gatherTicketRuns(ctx context.Context) ([]TicketRun, error) {
+	infos, err := s.list(ctx, allTickets)
+	if err != nil {
+		return nil, err
+	}
+	decode := converter.GetDefaultDataConverter()
+	runs := make([]TicketRun, 0, len(infos))
+	for _, info := range infos {
+		run := TicketRun{
+			Workflow: info.GetExecution().GetWorkflowId(), ID: info.GetExecution().GetRunId(),
+			Status: info.GetStatus().String(), Began: info.GetStartTime().AsTime(),
+		}
+		history := s.client.GetWorkflowHistory(ctx, run.Workflow, run.ID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for history.HasNext() {
+			e, err := history.Next()
+			if err != nil {
+				return nil, err
+			}
+			s.searchEvent(run.Workflow, e)
+			if failed := e.GetWorkflowTaskFailedEventAttributes(); failed != nil {
+				run.Failed = append(run.Failed, fmt.Sprintf("%s: %s", failed.GetCause(), failed.GetFailure().GetMessage()))
+			}
+			signal := e.GetWorkflowExecutionSignaledEventAttributes()
+			if signal.GetSignalName() != workflows.SignalSteps {
+				continue
+			}
+			var told workflows.TicketSteps
+			if err := decode.FromPayloads(signal.GetInput(), &told); err != nil {
+				return nil, err
+			}
+			run.Steps = append(run.Steps, told.Steps...)
+		}
+		runs = append(runs, run)
+	}
+	slices.SortStableFunc(runs, func(a, b TicketRun) int { return a.Began.Compare(b.Began) })
+	return runs, nil
 }
 
 // settled reports what has not come to rest yet.
@@ -337,7 +421,7 @@ func (s *system) settled(ctx context.Context, readers []*reader) error {
 		return fmt.Errorf("%d handoffs are open, and %d workflows run", open, len(running))
 	}
 	if outlived, err := s.list(ctx, openEffects); err != nil || len(outlived) > 0 {
-		return errors.Join(err, fmt.Errorf("%d side effects of closed handoffs go on", len(outlived)))
+		return errors.Join(err, fmt.Errorf("%d side effects go on by themselves", len(outlived)))
 	}
 	for _, info := range running {
 		desc, err := s.client.DescribeWorkflowExecution(ctx, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId())
