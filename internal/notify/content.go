@@ -274,3 +274,11 @@ func or(s, otherwise string) string {
 	}
 	return s
 }
+
+// More says how many handoffs of a bundle are not listed.
+func More(n int) string {
+	if n == 1 {
+		return "… and one more."
+	}
+	return "… and " + strconv.Itoa(n) + " more."
+}
