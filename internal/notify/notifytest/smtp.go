@@ -29,6 +29,8 @@ type SMTP struct {
 	o      SMTPOptions
 	server *smtp.Server
 	done   chan struct{}
+	// listener is set by Start.
+	listener net.Listener
 
 	mu    sync.Mutex
 	mails []Mail
@@ -88,6 +90,8 @@ func (s *SMTP) Start(address string) (net.Addr, error) {
 	if s.o.Implicit {
 		l = tls.NewListener(l, s.o.TLS)
 	}
+	l = &greeter{l, &s.faults}
+	s.listener = l
 	go func() {
 		defer close(s.done)
 		_ = s.server.Serve(l) // ends with Close
@@ -98,7 +102,35 @@ func (s *SMTP) Start(address string) (net.Addr, error) {
 // Close ends it and all its connections.
 func (s *SMTP) Close() {
 	_ = s.server.Close()
+	_ = s.listener.Close() // the server may not have come to know it yet
 	<-s.done
+}
+
+// greeter turns away who connects when that is to go wrong: after the greeting,
+// clients would go on with HELO.
+type greeter struct {
+	net.Listener
+	faults *Faults
+}
+
+// Accept waits for a connection that is let in.
+func (g *greeter) Accept() (net.Conn, error) {
+	for {
+		c, err := g.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		f := g.faults.pick(OpMailConnect)
+		switch f.Kind {
+		case FaultStatus:
+			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+			_, _ = fmt.Fprintf(c, "%d %s hunter2hunter2 says no\r\n", f.Status, f.Enhanced)
+		case FaultDrop:
+		default:
+			return c, nil
+		}
+		_ = c.Close()
+	}
 }
 
 // Faults is what goes wrong.
@@ -119,11 +151,7 @@ func (s *SMTP) Forget() {
 }
 
 func (s *SMTP) session(c *smtp.Conn) (smtp.Session, error) {
-	session := &smtpSession{server: s, conn: c, signedIn: s.o.Username == ""}
-	if _, err := session.fault(OpMailConnect); err != nil {
-		return nil, err
-	}
-	return session, nil
+	return &smtpSession{server: s, conn: c, signedIn: s.o.Username == ""}, nil
 }
 
 type smtpSession struct {
