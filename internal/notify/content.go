@@ -112,9 +112,11 @@ func (m Message) Content() Content {
 	row("Ticket", Line(f.Ticket, maxName))
 	row("From", Line(f.From, maxName))
 	row("For", Line(f.Team, maxName))
-	row("Held by", Line(f.Holder, maxName))
-	row("Waiting since", m.clock(f.WaitingSince))
+	if m.Kind != KindTakenBack {
+		row("Held by", Line(f.Holder, maxName))
+	}
 	if open {
+		row("Waiting since", m.clock(f.WaitingSince))
 		row("Due", m.clock(f.Due))
 		row("Then", f.Next)
 	}
@@ -183,7 +185,7 @@ func (m Message) words() (label, lead string) {
 		return "Still on it?", "You hold this handoff, and nothing has happened in it for a while."
 	case KindLeaseAsked:
 		if due != "" {
-			return "Still on it?", "Say that you are still on this handoff, or it goes back to the queue at " + due + "."
+			return "Still on it?", "Say that you are still on this handoff, or it goes back to the queue on " + due + "."
 		}
 		return "Still on it?", "Say that you are still on this handoff, or it goes back to the queue."
 	case KindTakenBack:
@@ -195,7 +197,7 @@ func (m Message) words() (label, lead string) {
 		}
 		return n + " handoffs wait", n + " handoffs wait for somebody to take them. They are told of together, so that you are not told " + n + " times."
 	case KindTest:
-		return "Test message", "This channel works: somebody asked Baton to send a test message."
+		return "Test message from Baton", "This channel works: somebody asked Baton to send a test message."
 	}
 	return "Handoff", "There is news of this handoff."
 }

@@ -94,7 +94,7 @@ func New(cfg Config) (*Channel, error) {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = defaultTimeout
 	}
-	from, err := address(cfg.From)
+	from, err := address(strings.ReplaceAll(cfg.From, `\`, ""))
 	switch {
 	case cfg.Security != SecuritySTARTTLS && cfg.Security != SecurityTLS && cfg.Security != SecurityNone:
 		return nil, bad("The mail server's security is starttls, tls or none.")
@@ -185,7 +185,9 @@ func (c *Channel) mail(m notify.Message) (*gomail.Msg, error) {
 		return nil, notify.Errorf(notify.ClassRecipientUnknown, op, "The recipient has no valid mail address.").
 			WithCure("Correct it where the recipient's address comes from.")
 	}
-	to.Name = notify.Line(m.To.Name, maxDisplayName)
+	// net/mail puts a backslash into an encoded word, where RFC 2047, section
+	// 5.3, allows none, and other programs then find no address at all.
+	to.Name = notify.Line(strings.NewReplacer(`\`, "", `"`, "").Replace(m.To.Name), maxDisplayName)
 	content := m.Content()
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	msg.FromMailAddress(c.from)

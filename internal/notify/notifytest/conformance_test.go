@@ -329,8 +329,10 @@ func TestPrivateAddressesAreNotCalled(t *testing.T) {
 	e, err := email.New(email.Config{Host: "127.0.0.1", From: "baton@msp.example"})
 	require.NoError(t, err)
 	for _, r := range []rig{
-		{name: notify.ChannelSlack, channel: s, to: "C1"}, {name: notify.ChannelTeams, channel: te},
-		{name: notify.ChannelWebhook, channel: w}, {name: notify.ChannelEmail, channel: e, to: "bo@msp.example"},
+		{name: notify.ChannelSlack, channel: s, to: "C1"},
+		{name: notify.ChannelTeams, channel: te},
+		{name: notify.ChannelWebhook, channel: w},
+		{name: notify.ChannelEmail, channel: e, to: "bo@msp.example"},
 	} {
 		_, err := r.send(t, r.message(notify.KindTest))
 		require.NotNil(t, err, r.name)

@@ -43,7 +43,10 @@ func Sample(kind notify.Kind) notify.Message {
 			f.Answer = "The inbound one.\nNobody did."
 		}
 	case notify.KindLeaseReminder, notify.KindLeaseAsked, notify.KindTakenBack:
-		f.Holder, f.Due = "Bo Lind", at.Add(15*time.Minute)
+		f.Holder = "Bo Lind"
+		if kind != notify.KindTakenBack {
+			f.Due, f.WaitingSince = at.Add(15*time.Minute), time.Time{}
+		}
 	case notify.KindBundle:
 		m.Key.Handoff, m.Key.Generation, m.Key.Step = uuid.Nil, 0, "bundle/2026-11-23T14:05:00Z"
 		m.Facts = notify.Facts{Count: 50, Why: f.Why}

@@ -141,8 +141,10 @@ func TestSlackUsersAndBatonUsers(t *testing.T) {
 	r, s, _ := slackRig(t, time.Minute)
 	c := r.channel.(*slack.Channel)
 	for _, u := range []notifytest.SlackUser{
-		{ID: "U0BO", Name: "Bo", Email: "bo@msp.example"}, {ID: "U0UNCONFIRMED", Email: "ana@msp.example", Unconfirmed: true},
-		{ID: "U0BOT", Email: "bot@msp.example", Bot: true}, {ID: "U0STRANGER", Email: "owner@msp.example", Stranger: true},
+		{ID: "U0BO", Name: "Bo", Email: "bo@msp.example"},
+		{ID: "U0UNCONFIRMED", Email: "ana@msp.example", Unconfirmed: true},
+		{ID: "U0BOT", Email: "bot@msp.example", Bot: true},
+		{ID: "U0STRANGER", Email: "owner@msp.example", Stranger: true},
 		{ID: "U0GONE", Email: "gone@msp.example", Deleted: true},
 	} {
 		s.AddUser(u)

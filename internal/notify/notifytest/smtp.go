@@ -34,6 +34,8 @@ type SMTP struct {
 
 	mu    sync.Mutex
 	mails []Mail
+	// refused says why mails were.
+	refused []string
 }
 
 // SMTPOptions say how a mail server is.
@@ -141,6 +143,13 @@ func (s *SMTP) Mails() []Mail {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.mails)
+}
+
+// Refused says why mails were refused for their form.
+func (s *SMTP) Refused() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.refused)
 }
 
 // Forget empties the mailbox.
@@ -255,6 +264,9 @@ func (s *smtpSession) Data(r io.Reader) error {
 	}
 	m := Mail{At: s.server.now(), From: s.from, To: slices.Clone(s.to), Raw: raw}
 	if err := m.read(); err != nil {
+		s.server.mu.Lock()
+		s.server.refused = append(s.server.refused, err.Error())
+		s.server.mu.Unlock()
 		return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 6, 0}, Message: err.Error()}
 	}
 	s.server.mu.Lock()

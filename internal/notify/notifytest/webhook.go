@@ -102,14 +102,22 @@ func (w *Webhook) take(h http.Header, body []byte) reply {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	signatures := strings.Fields(h.Get("webhook-signature"))
-	if !slices.ContainsFunc(signatures, func(s string) bool { return w.signed(s, id+"."+stamp+".", body) }) {
+	if !slices.ContainsFunc(signatures, func(s string) bool { return w.signed(s, id, stamp, body) }) {
 		return reply{status: http.StatusUnauthorized}
 	}
 	w.received = append(w.received, Hook{ID: id, At: w.now(), Body: body, Signatures: len(signatures)})
 	return reply{status: http.StatusNoContent}
 }
 
-func (w *Webhook) signed(signature, head string, body []byte) bool {
+// Signed reports whether a signature is one of a message by a secret that the
+// receiver knows.
+func (w *Webhook) Signed(signature, id, stamp string, body []byte) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.signed(signature, id, stamp, body)
+}
+
+func (w *Webhook) signed(signature, id, stamp string, body []byte) bool {
 	text, ok := strings.CutPrefix(signature, "v1,")
 	got, err := base64.StdEncoding.DecodeString(text)
 	if !ok || err != nil {
@@ -117,7 +125,7 @@ func (w *Webhook) signed(signature, head string, body []byte) bool {
 	}
 	for _, key := range w.keys {
 		mac := hmac.New(sha256.New, key)
-		_, _ = mac.Write([]byte(head))
+		_, _ = mac.Write([]byte(id + "." + stamp + "."))
 		_, _ = mac.Write(body)
 		if hmac.Equal(mac.Sum(nil), got) {
 			return true

@@ -52,9 +52,11 @@ func TestThePublishedSignature(t *testing.T) {
 		"timestamp":    func(h http.Header) { h.Set(slack.HeaderTimestamp, "1531420619") },
 		"not a number": func(h http.Header) { h.Set(slack.HeaderTimestamp, "now") },
 		"negative":     func(h http.Header) { h.Set(slack.HeaderTimestamp, "-1") },
-		"version":      func(h http.Header) { h.Set(slack.HeaderSignature, strings.Replace(h.Get(slack.HeaderSignature), "v0", "v1", 1)) },
-		"cut":          func(h http.Header) { h.Set(slack.HeaderSignature, h.Get(slack.HeaderSignature)[:40]) },
-		"empty":        func(h http.Header) { h.Set(slack.HeaderSignature, "v0=") },
+		"version": func(h http.Header) {
+			h.Set(slack.HeaderSignature, strings.Replace(h.Get(slack.HeaderSignature), "v0", "v1", 1))
+		},
+		"cut":   func(h http.Header) { h.Set(slack.HeaderSignature, h.Get(slack.HeaderSignature)[:40]) },
+		"empty": func(h http.Header) { h.Set(slack.HeaderSignature, "v0=") },
 	} {
 		h := h.Clone()
 		change(h)

@@ -223,40 +223,26 @@ func destination(u string) string {
 	return strings.NewReplacer("(", "%28", ")", "%29").Replace(u)
 }
 
-// Escape makes s mean nothing in the Markdown of a card: links, emphasis,
-// lists, and the {{DATE()}} and {{TIME()}} functions stay what was typed. A line
+// Escape makes s mean no link, emphasis or function in the Markdown of a card:
+// what was typed is what is seen. Lists stay lists, they do no harm. A line
 // break becomes a paragraph, because a single one shows as a blank in Teams.
 func Escape(s string) string {
 	var b strings.Builder
-	for i, line := range strings.Split(s, "\n") {
-		if i > 0 {
-			b.WriteString("\n\n")
-		}
-		escapeLine(&b, line)
-	}
-	return b.String()
-}
-
-func escapeLine(b *strings.Builder, line string) {
-	start := true // of what Markdown would take as a list or heading
-	digits := false
-	for _, r := range line {
+	for _, r := range s {
 		switch {
 		case strings.ContainsRune("\\`*_[]<>~", r):
 			b.WriteByte('\\')
-		case start && strings.ContainsRune("#+-", r), digits && r == '.':
-			b.WriteByte('\\')
+			b.WriteRune(r)
 		case r == '{', r == '}':
 			// There is no way to escape {{DATE(…)}}: a word joiner keeps the
 			// braces apart and shows as nothing.
 			b.WriteRune(r)
 			b.WriteRune('\u2060')
-			start, digits = false, false
-			continue
+		case r == '\n':
+			b.WriteString("\n\n")
+		default:
+			b.WriteRune(r)
 		}
-		b.WriteRune(r)
-		digit := r >= '0' && r <= '9'
-		digits = digit && (start || digits)
-		start = start && r == ' '
 	}
+	return b.String()
 }
