@@ -243,8 +243,8 @@ func (e *Error) Unwrap() error { return e.cause }
 
 var errTooLarge = errors.New("body over the bound")
 
-// ErrProblem says what the error of a connection made with [NewDialer] means.
-func ErrProblem(err error, sent bool) *Error { return problem(err, sent) }
+// ErrorOf says what the error of a connection made with [NewDialer] means.
+func ErrorOf(err error, sent bool) *Error { return problem(err, sent) }
 
 // Do sends req and reads the whole answer, whatever its status. It follows no
 // redirect. Its error is an [*Error] that tells whether the server may have

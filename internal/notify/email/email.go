@@ -169,7 +169,7 @@ func address(s string) (*mail.Address, error) {
 		return nil, errAddress
 	}
 	for _, r := range a.Address {
-		if r <= ' ' || r == 0x7f {
+		if r <= ' ' || r >= 0x7f { // what is not ASCII needs SMTPUTF8, which few servers have
 			return nil, errAddress
 		}
 	}
@@ -351,7 +351,7 @@ func (c *Channel) unreached(ctx context.Context, op string, err error) *notify.E
 			return notify.Errorf(notify.ClassMisconfigured, op, "The mail server offers no way to sign in that Baton knows.").WithCause(err)
 		}
 	}
-	return wire.Unreached(notify.ChannelEmail, outbound.ErrProblem(err, false), op)
+	return wire.Unreached(notify.ChannelEmail, outbound.ErrorOf(err, false), op)
 }
 
 // status finds the reply of the server in err.

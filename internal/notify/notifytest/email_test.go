@@ -176,7 +176,7 @@ func TestNothingGetsIntoAMailsHeader(t *testing.T) {
 	before := len(s.Mails())
 	for _, address := range []string{
 		"", "bo", "bo@", "@msp.example", "bo@msp.example, eve@evil.example", "bo@msp.example\r\nRCPT TO:<eve@evil.example>", "bo@msp.example\nBcc: x@y.z",
-		"<bo@msp.example> SIZE=1", "bo@msp.example>", "bo eve@msp.example", "\"bo\r\n\"@msp.example", "bo@msp.example\x00", strings.Repeat("x", 65) + "@msp.example",
+		"bø@msp.example", "<bo@msp.example> SIZE=1", "bo@msp.example>", "bo eve@msp.example", "\"bo\r\n\"@msp.example", "bo@msp.example\x00", strings.Repeat("x", 65) + "@msp.example",
 	} {
 		m := r.message(notify.KindEscalated)
 		m.To.Address = address
