@@ -128,7 +128,7 @@ func (s *Slack) AddChannel(id string) {
 	s.channels[id] = &slackChannel{id: id, member: true}
 }
 
-// Kick removes the app from a channel, Archive closes a channel.
+// Kick removes the app from a channel.
 func (s *Slack) Kick(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
