@@ -99,8 +99,9 @@ func Loopback() []netip.Prefix {
 	return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 }
 
-// New makes a client. It fails when o allows what may never be allowed.
-func New(o Options) (*Client, error) {
+// NewDialer makes the dialer of a client, for protocols other than HTTP. It
+// fails when o allows what may never be allowed. Only Allow and Ports matter.
+func NewDialer(o Options) (*net.Dialer, error) {
 	var allow4, allow6 []netip.Prefix
 	for _, p := range o.Allow {
 		if !p.IsValid() {
@@ -135,7 +136,15 @@ func New(o Options) (*Client, error) {
 		}
 		return guard.Safe(network, address, conn)
 	}
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second, Resolver: o.resolver, Control: control}
+	return &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second, Resolver: o.resolver, Control: control}, nil
+}
+
+// New makes a client. It fails when o allows what may never be allowed.
+func New(o Options) (*Client, error) {
+	dialer, err := NewDialer(o)
+	if err != nil {
+		return nil, err
+	}
 	transport := &http.Transport{
 		Proxy:                  nil, // a proxy would connect for us, past the guard
 		DialContext:            dialer.DialContext,
@@ -233,6 +242,9 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.cause }
 
 var errTooLarge = errors.New("body over the bound")
+
+// ErrorOf says what the error of a connection made with [NewDialer] means.
+func ErrorOf(err error, sent bool) *Error { return problem(err, sent) }
 
 // Do sends req and reads the whole answer, whatever its status. It follows no
 // redirect. Its error is an [*Error] that tells whether the server may have

@@ -268,3 +268,24 @@ func TestCertificatesAreChecked(t *testing.T) {
 	require.Nil(t, e)
 	require.Equal(t, http.StatusOK, res.Status)
 }
+
+func TestTheDialerIsGuardedToo(t *testing.T) {
+	t.Parallel()
+	_, port, seen := serve(t, func(http.ResponseWriter, *http.Request) {})
+	at := net.JoinHostPort("localhost", portOf(port))
+	for _, o := range []Options{{}, {Ports: []uint16{port}}, {Allow: Loopback()}} {
+		d, err := NewDialer(o)
+		require.NoError(t, err)
+		_, err = d.DialContext(t.Context(), "tcp", at)
+		require.Error(t, err)
+		require.Equal(t, ProblemRefused, ErrorOf(err, false).Problem)
+	}
+	open, err := NewDialer(Options{Allow: Loopback(), Ports: []uint16{port}})
+	require.NoError(t, err)
+	conn, err := open.DialContext(t.Context(), "tcp", at)
+	require.NoError(t, err)
+	require.NoError(t, conn.Close())
+	require.Zero(t, seen.Load())
+	_, err = NewDialer(Options{Allow: []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16")}})
+	require.Error(t, err)
+}
