@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/baton-handoff/baton/api/client"
+	"github.com/baton-handoff/baton/internal/briefing"
 	"github.com/baton-handoff/baton/internal/importer"
 	"github.com/baton-handoff/baton/internal/remote"
 	"github.com/baton-handoff/baton/models"
@@ -37,8 +38,9 @@ const races = 4
 type story struct {
 	out    io.Writer
 	people map[string]*remote.Client
-	// arrived tells what appeared in Ana's queue, and when.
-	arrived chan arrival
+	// arrived tells what appeared in Ana's queue, and when; briefed, what has a
+	// briefing.
+	arrived, briefed chan arrival
 }
 
 type arrival struct {
@@ -50,7 +52,7 @@ type arrival struct {
 // up`: a junior hands sessions off, they appear live in a senior's queue, the
 // seniors race for them, and one is resolved.
 func Tell(ctx context.Context, base string, out io.Writer) error {
-	s := &story{out: out, people: map[string]*remote.Client{}, arrived: make(chan arrival, 100)}
+	s := &story{out: out, people: map[string]*remote.Client{}, arrived: make(chan arrival, 100), briefed: make(chan arrival, 100)}
 	for _, email := range []string{Junior, Ana, Ben, Admin, Owner} {
 		c, err := remote.DevClient(ctx, base, email)
 		if err != nil {
@@ -128,6 +130,11 @@ func (s *story) watch(ctx context.Context) (stop func(), err error) {
 				once.Do(func() { close(open) })
 			case models.EventCreated:
 				s.arrived <- arrival{e.Data.HandoffID, time.Now()}
+			case models.EventAssessmentReady:
+				select {
+				case s.briefed <- arrival{e.Data.HandoffID, time.Now()}:
+				default: // somebody else's, or one more than is waited for
+				}
 			default:
 			}
 			return nil
@@ -157,11 +164,16 @@ func (s *story) handOff(ctx context.Context, sessions []prepared) ([]*client.Han
 		}
 		s.say("  %-8s  %-26s  %s", h.Intent, cut(p.line.ClientName, 26), cut(p.line.Title, 68))
 		answered := time.Since(start)
-		arrived, err := s.await(ctx, h.ID)
+		arrived, err := s.await(ctx, h.ID, s.arrived, "the handoff did not appear in Ana's queue")
 		if err != nil {
 			return nil, err
 		}
-		s.say("            ⇢ %s priority, answered in %d ms, live in Ana's queue after %d ms", h.Priority, answered.Milliseconds(), arrived.Sub(start).Milliseconds())
+		briefed, err := s.await(ctx, h.ID, s.briefed, "the handoff was not briefed")
+		if err != nil {
+			return nil, err
+		}
+		s.say("            ⇢ %s priority, answered in %d ms, live in Ana's queue after %d ms, briefed after %d ms", h.Priority,
+			answered.Milliseconds(), arrived.Sub(start).Milliseconds(), briefed.Sub(start).Milliseconds())
 		if h.Intent == client.IntentEscalate {
 			handoffs = append(handoffs, h)
 		}
@@ -169,18 +181,18 @@ func (s *story) handOff(ctx context.Context, sessions []prepared) ([]*client.Han
 	return handoffs, nil
 }
 
-// await waits until a handoff has appeared in Ana's queue.
-func (s *story) await(ctx context.Context, handoff uuid.UUID) (time.Time, error) {
+// await waits until something has happened to a handoff.
+func (s *story) await(ctx context.Context, handoff uuid.UUID, what <-chan arrival, otherwise string) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	for {
 		select {
-		case a := <-s.arrived:
+		case a := <-what:
 			if a.handoff == handoff {
 				return a.at, nil
 			}
 		case <-ctx.Done():
-			return time.Time{}, errors.New("the handoff did not appear in Ana's queue within ten seconds")
+			return time.Time{}, errors.New(otherwise + " within ten seconds")
 		}
 	}
 }
@@ -228,21 +240,24 @@ func (s *story) end(ctx context.Context, base string, h *client.Handoff, winner 
 		return errors.New("there was nothing to race for")
 	}
 	name := nameOf(winner)
-	s.say("\n%s reads the note that Baton wrote for the ticket:\n", name)
-	note, err := s.people[winner].Handoff(ctx, h.SessionID, h.ID)
+	s.say("\n%s reads the briefing that was waiting:\n", name)
+	doc, err := s.people[winner].Briefing(ctx, h.SessionID, h.ID)
 	if err != nil {
 		return err
 	}
-	if note.Documentation.Plain != nil {
-		for _, line := range firstLines(wrap(*note.Documentation.Plain, 100), 30) {
-			s.say("    │ %s", line)
-		}
+	for _, line := range firstLines(wrap(briefing.Plain(doc.Content), 100), 45) {
+		s.say("    │ %s", line)
+	}
+	note, err := s.people[winner].Handoff(ctx, h.SessionID, h.ID)
+	if err != nil {
+		return err
 	}
 	if _, err := s.people[winner].Resolve(ctx, h.SessionID, h.ID, "Fixed it, and wrote down how."); err != nil {
 		return err
 	}
 	s.say("\n%s resolves it. The rest still waits for you:", name)
 	s.say("  the queue            bin/baton queue --as %s --url %s", Ben, base)
+	s.say("  a briefing           bin/baton briefing --as %s --url %s HANDOFF", Ben, base)
 	s.say("  the feed, live       bin/baton tail --as %s --url %s", Ben, base)
 	s.say("  the API reference    %s/docs", base)
 	if note.Links.Temporal != nil {

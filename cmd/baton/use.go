@@ -16,6 +16,7 @@ import (
 
 	"github.com/baton-handoff/baton/api/client"
 	"github.com/baton-handoff/baton/demo"
+	"github.com/baton-handoff/baton/internal/briefing"
 	"github.com/baton-handoff/baton/internal/importer"
 	"github.com/baton-handoff/baton/internal/remote"
 	"github.com/baton-handoff/baton/models"
@@ -201,31 +202,63 @@ func (c claimCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var found []client.Handoff
-	for _, status := range []client.OpenStatus{client.OpenStatusQueued, client.OpenStatusClaimed} {
-		err := b.Queue(ctx, client.ListQueueParams{Status: &status}, func(h client.Handoff) bool {
-			if strings.HasPrefix(h.ID.String(), c.Handoff) {
-				found = append(found, h)
-			}
-			return true
-		})
-		if err != nil {
-			return err
-		}
+	found, err := findHandoff(ctx, b, c.Handoff)
+	if err != nil {
+		return err
 	}
-	switch len(found) {
-	case 0:
-		return fmt.Errorf("no open handoff of your queue begins with %q; see `baton queue`", c.Handoff)
-	case 1:
-	default:
-		return fmt.Errorf("%d handoffs begin with %q; write more of the id", len(found), c.Handoff)
-	}
-	h, err := b.Claim(ctx, found[0].SessionID, found[0].ID)
+	h, err := b.Claim(ctx, found.SessionID, found.ID)
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(os.Stdout, "You have it: %s, %s.\n", h.Session.ClientName, h.Session.Title)
 	return err
+}
+
+type briefingCmd struct {
+	target
+	Handoff string `arg:"" help:"Id of the handoff, or the beginning of it."`
+}
+
+func (briefingCmd) Help() string { return "Example:\n  baton briefing 0198b2c4 --as ana@demo.test" }
+
+func (c briefingCmd) Run(ctx context.Context) error {
+	b, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	h, err := findHandoff(ctx, b, c.Handoff)
+	if err != nil {
+		return err
+	}
+	doc, err := b.Briefing(ctx, h.SessionID, h.ID)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(os.Stdout, briefing.Plain(doc.Content))
+	return err
+}
+
+// findHandoff finds the open handoff of the caller's queue whose id begins so.
+func findHandoff(ctx context.Context, b *remote.Client, id string) (client.Handoff, error) {
+	var found []client.Handoff
+	for _, status := range []client.OpenStatus{client.OpenStatusQueued, client.OpenStatusClaimed} {
+		err := b.Queue(ctx, client.ListQueueParams{Status: &status}, func(h client.Handoff) bool {
+			if strings.HasPrefix(h.ID.String(), id) {
+				found = append(found, h)
+			}
+			return true
+		})
+		if err != nil {
+			return client.Handoff{}, err
+		}
+	}
+	switch len(found) {
+	case 0:
+		return client.Handoff{}, fmt.Errorf("no open handoff of your queue begins with %q; see `baton queue`", id)
+	case 1:
+		return found[0], nil
+	}
+	return client.Handoff{}, fmt.Errorf("%d handoffs begin with %q; write more of the id", len(found), id)
 }
 
 type importCmd struct {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/baton-handoff/baton/internal/llm"
 )
 
 const (
@@ -29,10 +31,40 @@ func TestDefaults(t *testing.T) {
 		LogLevel: slog.LevelInfo, LogFormat: "json",
 		AuthAlgorithms: []string{"RS256", "ES256", "EdDSA"}, AuthCache: 5 * time.Second,
 		AuthAccountClaim: "account_id", AuthRoleClaim: "role", AuthNameClaim: "name",
+		LLMTimeout: 3 * time.Minute, LLMTokenLimit: llm.TokenLimitCompletion, LLMFormat: llm.FormatStrict,
+		LLMMonthly: 50_000_000, LLMCalls: 8,
 		WorkerWorkflowTasks: 100, WorkerActivities: 100,
 	}, c)
 	require.ErrorContains(t, c.RequireDatabase(), "DATABASE_URL")
 	require.ErrorContains(t, c.RequireAuth(), "BATON_AUTH_ISSUER")
+}
+
+func TestLLM(t *testing.T) {
+	t.Parallel()
+	c, err := Load([]string{
+		"BATON_LLM=openai", "BATON_LLM_MODEL=llama:8b", "BATON_LLM_ADDRESS=http://ollama:11434/v1", "BATON_LLM_ALLOW_PRIVATE=10.0.0.0/8",
+		"BATON_LLM_PRICE_INPUT=0.15", "BATON_LLM_MONTHLY_BUDGET=12.5",
+	})
+	require.NoError(t, err)
+	require.NoError(t, c.LLM().Validate())
+	require.Equal(t, []llm.MicroUSD{150_000, 12_500_000}, []llm.MicroUSD{c.LLMPriceInput, c.LLMMonthly})
+	for _, tc := range []struct {
+		environ []string
+		want    string
+	}{
+		{[]string{"BATON_LLM_MODEL=x"}, "BATON_LLM: it is not set"},
+		{[]string{"BATON_LLM=anthropic"}, "BATON_LLM_MODEL: "},
+		{[]string{"BATON_LLM=anthropic", "BATON_LLM_MODEL=claude-sonnet-5-5"}, "BATON_LLM_KEY: "},
+		{[]string{"BATON_LLM=gemini", "BATON_LLM_MODEL=x"}, "anthropic or openai"},
+		{[]string{"BATON_LLM=openai", "BATON_LLM_MODEL=x", "BATON_LLM_ADDRESS=http://ollama/v1"}, "https"},
+		{[]string{"BATON_LLM=openai", "BATON_LLM_MODEL=x", "BATON_LLM_TIMEOUT=1h"}, "BATON_LLM_TIMEOUT: "},
+		{[]string{"BATON_LLM=openai", "BATON_LLM_MODEL=x", "BATON_LLM_ALLOW_PRIVATE=0.0.0.0/0"}, "every network"},
+		{[]string{"BATON_LLM_PRICE_INPUT=cheap"}, "an amount in US dollars, such as 3 or 0.15"},
+		{[]string{"BATON_LLM_CALLS=0"}, "too few"},
+	} {
+		_, err := Load(tc.environ)
+		require.ErrorContains(t, err, tc.want)
+	}
 }
 
 func TestValues(t *testing.T) {

@@ -167,6 +167,15 @@ func (c *Client) Handoff(ctx context.Context, session, handoff uuid.UUID) (*clie
 	return r.JSON200, check(r.HTTPResponse, r.Body, nil)
 }
 
+// Briefing reads the newest briefing of a handoff.
+func (c *Client) Briefing(ctx context.Context, session, handoff uuid.UUID) (*client.BriefingDocument, error) {
+	r, err := c.api.GetBriefingWithResponse(ctx, session, handoff, nil)
+	if err != nil {
+		return nil, check(nil, nil, err)
+	}
+	return r.JSON200, check(r.HTTPResponse, r.Body, nil)
+}
+
 // Claim takes a handoff.
 func (c *Client) Claim(ctx context.Context, session, handoff uuid.UUID) (*client.Handoff, error) {
 	r, err := c.api.ClaimHandoffWithResponse(ctx, session, handoff, nil, client.Claim{})
