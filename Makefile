@@ -87,7 +87,7 @@ fuzz: ## let each fuzz target run for FUZZTIME (default 30s)
 
 .PHONY: histories
 histories: bin/temporal ## record the workflow histories that the replay tests replay
-	go run ./cmd/baton devstack -- go test -run TestRecordHistories -count 1 ./internal/app -args -record
+	go run ./cmd/baton devstack -- go test -run TestRecord -count 1 ./internal/app -args -record
 
 .PHONY: clean
 clean: ## remove what was built, and the data of `make up`

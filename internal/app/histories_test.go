@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/api/temporalproto"
 
 	apiclient "github.com/baton-handoff/baton/api/client"
+	"github.com/baton-handoff/baton/internal/llm/llmtest"
 	"github.com/baton-handoff/baton/internal/psa/psatest"
 	"github.com/baton-handoff/baton/models"
 	"github.com/baton-handoff/baton/workflows"
@@ -42,7 +43,7 @@ func TestRecordHistories(t *testing.T) {
 	documented := func(h *apiclient.Handoff) {
 		t.Helper()
 		eventually(t, "documented", func() bool {
-			return b.sql(`SELECT count(*) FROM handoff_effects WHERE handoff_id = $1 AND state = 'done'`, h.ID) == 1
+			return b.sql(`SELECT count(*) FROM handoff_effects WHERE handoff_id = $1 AND kind = 'documentation' AND state = 'done'`, h.ID) == 1
 		})
 	}
 	claimed := func(h *apiclient.Handoff) {
@@ -134,6 +135,39 @@ func TestRecordTicketHistories(t *testing.T) {
 		story(h)
 		require.NoError(t, b.temporal.GetWorkflow(t.Context(), id, run).Get(t.Context(), nil))
 		keepHistory(t, name, b.historyOf(id, run))
+	}
+}
+
+// TestRecordBriefingHistories does the same for briefings.
+func TestRecordBriefingHistories(t *testing.T) {
+	t.Parallel()
+	b := newBaton(t)
+	model := b.connectModel(llmtest.Anthropic)
+	b.worker()
+	base := b.api()
+	for name, story := range map[string]func(h *apiclient.Handoff){
+		"briefed": func(h *apiclient.Handoff) { b.awaitBriefing(base, h, "briefed", by("model", "done")) },
+		"briefing-renewed": func(h *apiclient.Handoff) {
+			b.awaitBriefing(base, h, "stalled", by("rules", "pending"))
+			model.Faults().Clear()
+			status, _ := b.call(b.ana, http.MethodPost, handoffURL(base, h)+"/briefing/renew", nil)
+			require.Equal(t, http.StatusAccepted, status)
+			b.awaitBriefing(base, h, "renewed", by("model", "done"))
+		},
+		"briefing-of-a-closed": func(h *apiclient.Handoff) {
+			b.awaitBriefing(base, h, "stalled", by("rules", "pending"))
+			b.ask(base, b.sam, h, "cancel", nil)
+		},
+	} {
+		if name != "briefed" {
+			model.Faults().Set(llmtest.Fault{Kind: llmtest.FaultStall})
+		}
+		h := b.handOff(base)
+		story(h)
+		id := workflows.BriefingWorkflowID(h.AccountID, h.ID)
+		require.NoError(t, b.temporal.GetWorkflow(t.Context(), id, "").Get(t.Context(), nil))
+		keepHistory(t, name, b.historyOf(id, ""))
+		model.Faults().Clear()
 	}
 }
 

@@ -388,7 +388,7 @@ func TestAReconnectingReaderMissesNothing(t *testing.T) {
 	r := &reader{seen: make(chan struct{})}
 	open := r.seen
 	const handoffs = 8
-	const total = handoffs * 3 // created, documented, cancelled
+	const total = handoffs * 4 // created, documented, briefed, cancelled
 	done := make(chan error, 1)
 	go func() {
 		// Another replica every few events, like a phone on the move.
@@ -411,8 +411,8 @@ func TestAReconnectingReaderMissesNothing(t *testing.T) {
 
 	for i := range handoffs {
 		h := b.handOff(replicas[i%2])
-		eventually(t, "documented", func() bool {
-			return b.sql(`SELECT count(*) FROM handoff_effects WHERE handoff_id = $1`, h.ID) == 1
+		eventually(t, "documented and briefed", func() bool {
+			return b.sql(`SELECT count(*) FROM handoff_effects WHERE handoff_id = $1`, h.ID) == 2
 		})
 		status, _ := b.call(b.sam, http.MethodPost, handoffURL(replicas[(i+1)%2], h)+"/cancel", map[string]any{})
 		require.Equal(t, http.StatusOK, status)
