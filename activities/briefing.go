@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,12 +30,17 @@ type Briefings struct {
 	// Monthly bounds what the model may cost an account in a calendar month
 	// (UTC), unless the account has set a bound of its own.
 	Monthly llm.MicroUSD
+	// ContextTokens is how many tokens the model reads and writes together; 0 is
+	// unknown, and enough.
+	ContextTokens int
 	// AtOnce is how many calls of one account a worker makes at once.
 	AtOnce int
 }
 
 // BriefingRecords is what they are kept in. The account comes from the context.
 type BriefingRecords interface {
+	// Briefing returns the newest one when version is 0.
+	Briefing(ctx context.Context, sessionID, handoffID uuid.UUID, version int) (models.BriefingView, error)
 	SaveBriefing(ctx context.Context, b models.Briefing, after int, e models.Effect) (version int, err error)
 	RecordBriefing(ctx context.Context, after int, e models.Effect) error
 	BriefingSettings(ctx context.Context) (settings models.BriefingSettings, found bool, err error)
@@ -49,9 +55,9 @@ type Asks interface {
 }
 
 const (
-	// ModelTimeout bounds one attempt to ask a model: the question, and once more
-	// with its answer's faults.
-	ModelTimeout = 10 * time.Minute
+	// ModelTimeout bounds one attempt to ask a model: the question, once more
+	// with its answer's faults, and each of them again when the answer was cut.
+	ModelTimeout = 18 * time.Minute
 	// ModelHeartbeat is how often a running attempt says that it is alive, and
 	// hears that nobody wants it any more.
 	ModelHeartbeat = 3 * time.Second
@@ -64,17 +70,20 @@ type BriefingInput struct {
 	AccountID uuid.UUID `json:"account_id"`
 	SessionID uuid.UUID `json:"session_id"`
 	HandoffID uuid.UUID `json:"handoff_id"`
+	// Reason is why it is briefed.
+	Reason models.BriefingReason `json:"reason,omitempty"`
 }
 
 // Ruled is what [Activities.BriefByRules] did.
 type Ruled struct {
-	// Version is that of the rules' briefing.
+	// Version is that of the newest briefing: the rules' new one, or a model's
+	// that is to be written anew.
 	Version int `json:"version"`
 	// AskModel says that a model should make it better.
 	AskModel bool `json:"ask_model"`
 }
 
-// ModelInput names the briefing of the rules that a model is to make better.
+// ModelInput names the briefing that a model is to write a better one after.
 type ModelInput struct {
 	BriefingInput
 	After int `json:"after"`
@@ -117,21 +126,37 @@ func (a *Activities) BriefByRules(ctx context.Context, in BriefingInput) (Ruled,
 		return Ruled{}, forTemporal(err)
 	}
 	if s.handoff.Status.Closed() {
-		return Ruled{}, nil
+		return Ruled{}, a.LeaveBriefing(ctx, in)
+	}
+	newest, err := a.briefings.Records.Briefing(ctx, in.SessionID, in.HandoffID, 0)
+	if err != nil && models.CodeOf(err) != models.CodeNotFound {
+		return Ruled{}, forTemporal(err)
+	}
+	fresh := newest.Version > 0 && newest.StepCount == len(s.steps)
+	if in.Reason == models.BriefSteps && fresh && settled(newest.Effect.State) {
+		return Ruled{}, nil // the steps were known already
 	}
 	ask, why, _, err := a.mayAsk(ctx)
 	if err != nil {
 		return Ruled{}, forTemporal(err)
 	}
-	b := briefing.Rules(briefingInput(s))
-	b.Provenance.Redactions = s.counts
-	row, err := briefingRow(in, len(s.steps), b)
-	if err != nil {
-		return Ruled{}, err
-	}
-	e := models.Effect{HandoffID: in.HandoffID, State: models.EffectDone, Reason: why}
+	e := models.Effect{HandoffID: in.HandoffID, State: models.EffectDone}
 	if ask {
 		e.State = models.EffectPending
+	}
+	if newest.Source == models.SourceModel && (ask || fresh) {
+		// Better than what rules could write: it stays until there is a new one.
+		if err := a.briefings.Records.RecordBriefing(ctx, newest.Version, e); err != nil {
+			return Ruled{}, forTemporal(err)
+		}
+		return Ruled{Version: newest.Version, AskModel: ask}, nil
+	}
+	if why != "" {
+		e.Reason = new(byRules + why)
+	}
+	row, err := rulesRow(in, s, briefing.Rules(briefingInput(s)))
+	if err != nil {
+		return Ruled{}, err
 	}
 	version, err := a.briefings.Records.SaveBriefing(ctx, row, 0, e)
 	if err != nil {
@@ -140,24 +165,40 @@ func (a *Activities) BriefByRules(ctx context.Context, in BriefingInput) (Ruled,
 	return Ruled{Version: version, AskModel: ask}, nil
 }
 
+// byRules and notAnew begin the reason why no model wrote the briefing, or why
+// a model's was not written anew.
+const (
+	byRules = "Written by rules: "
+	notAnew = "Not written anew: "
+)
+
+func settled(s models.EffectState) bool {
+	return s != models.EffectPending && s != models.EffectRetrying
+}
+
+func rulesRow(in BriefingInput, s story, rules briefing.Briefing) (models.Briefing, error) {
+	rules.Provenance.Redactions = s.counts
+	return briefingRow(in, len(s.steps), rules)
+}
+
 // mayAsk reports whether a model may be asked for the account, for how much
 // money a month, and if not, why.
-func (a *Activities) mayAsk(ctx context.Context) (yes bool, why *string, monthly int64, err error) {
+func (a *Activities) mayAsk(ctx context.Context) (yes bool, why string, monthly int64, err error) {
 	if a.briefings.Model == nil {
-		return false, new("Written by rules: no model is configured."), 0, nil
+		return false, "no model is configured.", 0, nil
 	}
 	settings, found, err := a.briefings.Records.BriefingSettings(ctx)
 	if err != nil {
-		return false, nil, 0, err
+		return false, "", 0, err
 	}
 	if found && !settings.UseModel {
-		return false, new("Written by rules: the account uses no model."), 0, nil
+		return false, "the account uses no model.", 0, nil
 	}
 	monthly = int64(a.briefings.Monthly)
 	if found && settings.MonthlyMicroUSD != nil {
 		monthly = *settings.MonthlyMicroUSD
 	}
-	return true, nil, monthly, nil
+	return true, "", monthly, nil
 }
 
 // BriefByModel asks the model to make the rules' briefing better. Passing
@@ -173,11 +214,14 @@ func (a *Activities) BriefByModel(ctx context.Context, in ModelInput) (Asked, er
 	defer release()
 	work, cancel := context.WithTimeout(ctx, ModelTimeout)
 	defer cancel()
-	defer keepAlive(ctx, ModelHeartbeat, cancel)()
 	q := &question{Activities: a, in: in, tries: 1}
+	defer keepAlive(ctx, ModelHeartbeat, func() { q.stopped.Store(true); cancel() })()
 	asked, err := q.ask(work)
-	if err == nil || ctx.Err() != nil {
+	switch {
+	case err == nil || ctx.Err() != nil:
 		return asked, err
+	case q.stopped.Load():
+		return Asked{}, temporal.NewApplicationError("The worker stopped before the model had answered.", "stopped")
 	}
 	return q.over(ctx, err)
 }
@@ -187,12 +231,18 @@ type question struct {
 	*Activities
 	in      ModelInput
 	monthly int64
-	// tries counts the attempts since the rules' briefing, with this one.
+	// tries counts the attempts since the newest briefing, with this one.
 	tries int
+	story story
+	rules briefing.Briefing
+	// base is the newest briefing, the one of version in.After.
+	base models.BriefingView
+	// stopped says that the attempt was cut short because the worker stops.
+	stopped atomic.Bool
 }
 
 // errUnusable says that the model broke the rules of its answer twice.
-var errUnusable = models.Errorf(models.CodeInvalid, "The model's answer could not be used, nor could its second one. The rules' briefing stays. Renew the briefing to ask again.")
+var errUnusable = models.Errorf(models.CodeInvalid, "The model's answer could not be used, also after it was told why. Renew the briefing to ask again.")
 
 func (q *question) ask(ctx context.Context) (Asked, error) {
 	s, err := q.tell(ctx, q.in.BriefingInput)
@@ -200,13 +250,20 @@ func (q *question) ask(ctx context.Context) (Asked, error) {
 		return Asked{}, err
 	}
 	if s.handoff.Status.Closed() {
-		return Asked{State: models.EffectSkipped}, q.leave(ctx)
+		return Asked{State: models.EffectSkipped}, q.LeaveBriefing(ctx, q.in.BriefingInput)
 	}
-	for _, e := range s.handoff.Effects {
-		if e.Kind == models.EffectBriefing && e.Version != nil && *e.Version == q.in.After {
-			q.tries = e.Attempts + 1
-		}
+	q.story = s
+	if q.base, err = q.briefings.Records.Briefing(ctx, q.in.SessionID, q.in.HandoffID, 0); err != nil {
+		return Asked{}, err
 	}
+	if q.base.Version > q.in.After { // an attempt before this one, or a newer round, has done it
+		return Asked{State: models.EffectDone}, nil
+	}
+	if e := q.base.Effect; !settled(e.State) {
+		q.tries = e.Attempts + 1
+	}
+	input := briefingInput(s)
+	q.rules = briefing.Rules(input)
 	ask, why, monthly, err := q.mayAsk(ctx)
 	if err != nil {
 		return Asked{}, err
@@ -215,12 +272,11 @@ func (q *question) ask(ctx context.Context) (Asked, error) {
 		return q.stay(ctx, why)
 	}
 	q.monthly = monthly
-	input := briefingInput(s)
-	rules := briefing.Rules(input)
-	prompt, cut := briefing.Question(input, rules, 0)
+	rules := q.rules
+	prompt, cut := q.prompt(input)
 	answer, used, err := q.complete(ctx, prompt)
 	if overBudget := (*overBudget)(nil); errors.As(err, &overBudget) {
-		return q.stay(ctx, new(overBudget.Error()))
+		return q.stay(ctx, overBudget.Error())
 	}
 	if err != nil {
 		return Asked{}, err
@@ -256,7 +312,9 @@ func (q *question) ask(ctx context.Context) (Asked, error) {
 	if err != nil {
 		return Asked{}, err
 	}
-	row.Source, row.Model, row.PromptVersion = models.SourceModel, &answer.Model, &prompt.Version
+	// The configured id: that of the answer may be of a dated snapshot, and what
+	// calls cost is booked under the first.
+	row.Source, row.Model, row.PromptVersion = models.SourceModel, new(q.briefings.Model.Model()), &prompt.Version
 	q.end(ctx, used, models.CallUsed, nil)
 	_, err = q.briefings.Records.SaveBriefing(ctx, row, q.in.After, models.Effect{HandoffID: q.in.HandoffID, State: models.EffectDone, Attempts: q.tries})
 	if err != nil {
@@ -268,7 +326,8 @@ func (q *question) ask(ctx context.Context) (Asked, error) {
 // complete calls the model once, and once more with more room when its answer
 // was cut. The call is on the books before it is made.
 func (q *question) complete(ctx context.Context, p briefing.Prompt) (answer llm.Answer, call models.ModelCall, err error) {
-	for _, tokens := range []int{answerTokens, 2 * answerTokens} {
+	most := q.answerTokens()
+	for _, tokens := range []int{most, 2 * most} {
 		call = models.ModelCall{ID: uuid.New(), HandoffID: q.in.HandoffID, Model: q.briefings.Model.Model(), PromptVersion: p.Version}
 		estimate := llm.Usage{Input: int64(llm.EstimateTokens(p.System + p.User + string(p.Schema))), Output: int64(tokens)}
 		call.CostMicroUSD = int64(q.briefings.Price.Cost(estimate))
@@ -291,7 +350,7 @@ func (q *question) complete(ctx context.Context, p briefing.Prompt) (answer llm.
 			q.count(&call, failed.Usage, 0)
 		} // or nobody knows what it cost, and the estimate stays
 		q.end(ctx, call, models.CallFailed, new(string(failed.Class)))
-		if failed.Class != llm.ClassTruncated || tokens > answerTokens {
+		if failed.Class != llm.ClassTruncated || tokens > most || q.briefings.ContextTokens > 0 {
 			return answer, call, err
 		}
 	}
@@ -302,7 +361,7 @@ func (q *question) complete(ctx context.Context, p briefing.Prompt) (answer llm.
 type overBudget struct{ monthly, spent llm.MicroUSD }
 
 func (e *overBudget) Error() string {
-	return fmt.Sprintf("Written by rules: of the %s that models may cost the account this month, %s are spent.", e.monthly, e.spent)
+	return fmt.Sprintf("of the %s that models may cost the account this month, %s are spent.", e.monthly, e.spent)
 }
 
 func (q *question) count(call *models.ModelCall, u llm.Usage, latency time.Duration) {
@@ -340,25 +399,68 @@ func (q *question) redact(ctx context.Context, b briefing.Briefing, s *story) (b
 	return b, nil
 }
 
-// stay leaves the rules' briefing as it is, and says why.
-func (q *question) stay(ctx context.Context, why *string) (Asked, error) {
-	err := q.briefings.Records.RecordBriefing(ctx, q.in.After, models.Effect{
-		HandoffID: q.in.HandoffID, State: models.EffectDone, Reason: why, Attempts: q.tries - 1,
-	})
-	return Asked{State: models.EffectDone, Reason: *why}, err
+// prompt is the question, as long as the model can read it.
+func (q *question) prompt(input briefing.Input) (briefing.Prompt, briefing.Cut) {
+	prompt, cut := briefing.Question(input, q.rules, 0)
+	if q.briefings.ContextTokens == 0 {
+		return prompt, cut
+	}
+	left := q.briefings.ContextTokens - q.answerTokens() - llm.EstimateTokens(prompt.System+string(prompt.Schema))
+	return briefing.Question(input, q.rules, min(max(left*charactersPerToken, briefing.MinBudget), briefing.DefaultBudget))
 }
 
-func (q *question) leave(ctx context.Context) error {
-	return q.LeaveBriefing(ctx, q.in)
+// charactersPerToken is what [llm.EstimateTokens] reckons with.
+const charactersPerToken = 3
+
+// answerTokens is the bound of an answer that leaves room for the question.
+func (q *question) answerTokens() int {
+	if n := q.briefings.ContextTokens; n > 0 {
+		return min(answerTokens, n/3)
+	}
+	return answerTokens
+}
+
+// stay ends an attempt without a model's answer, and says why.
+func (q *question) stay(ctx context.Context, why string) (Asked, error) {
+	err := q.settle(ctx, models.Effect{State: models.EffectDone, Attempts: q.tries - 1}, why)
+	return Asked{State: models.EffectDone, Reason: why}, err
+}
+
+// settle records the end of an attempt that made no briefing. When the newest
+// one is an older model's that lacks steps, the rules write one that does not.
+func (q *question) settle(ctx context.Context, e models.Effect, why string) error {
+	e.HandoffID = q.in.HandoffID
+	old := q.base.Source == models.SourceModel && q.base.StepCount < len(q.story.steps)
+	if why != "" {
+		e.Reason = new(byRules + why)
+		if q.base.Source == models.SourceModel && !old {
+			e.Reason = new(notAnew + why)
+		}
+	}
+	if !old {
+		return q.briefings.Records.RecordBriefing(ctx, q.in.After, e)
+	}
+	row, err := rulesRow(q.in.BriefingInput, q.story, q.rules)
+	if err != nil {
+		return err
+	}
+	_, err = q.briefings.Records.SaveBriefing(ctx, row, q.in.After, e)
+	return err
 }
 
 // LeaveBriefing says of a handoff that was closed that no model is asked any
-// more.
-func (a *Activities) LeaveBriefing(ctx context.Context, in ModelInput) error {
+// more, if one was to be.
+func (a *Activities) LeaveBriefing(ctx context.Context, in BriefingInput) error {
 	ctx = tenant.With(ctx, in.AccountID)
-	err := a.briefings.Records.RecordBriefing(ctx, in.After, models.Effect{
-		HandoffID: in.HandoffID, State: models.EffectDone, Reason: new("Written by rules: the handoff was closed before the model had answered."),
-	})
+	newest, err := a.briefings.Records.Briefing(ctx, in.SessionID, in.HandoffID, 0)
+	if models.CodeOf(err) == models.CodeNotFound {
+		return nil
+	}
+	if err == nil && !settled(newest.Effect.State) {
+		err = a.briefings.Records.RecordBriefing(ctx, newest.Version, models.Effect{
+			HandoffID: in.HandoffID, State: models.EffectDone, Reason: new("The handoff was closed before a model had answered."),
+		})
+	}
 	if err != nil {
 		return forTemporal(err)
 	}
@@ -372,20 +474,25 @@ func (q *question) over(ctx context.Context, err error) (Asked, error) {
 	isModels := errors.As(err, &known)
 	reason := reasonOf(err)
 	e := models.Effect{HandoffID: q.in.HandoffID, State: models.EffectFailed, Reason: &reason, Attempts: q.tries}
-	var delay time.Duration
+	delay := q.delay(ctx, err)
+	record := func() error { return q.settle(ctx, e, "") }
 	if !permanent(err) {
-		delay = q.delay(ctx, err)
 		next := time.Now().Add(delay)
 		e.State, e.NextAttemptAt = models.EffectRetrying, &next
+		record = func() error { return q.briefings.Records.RecordBriefing(ctx, q.in.After, e) }
 	}
-	if recordErr := q.briefings.Records.RecordBriefing(ctx, q.in.After, e); recordErr != nil {
+	recordErr := record()
+	if recordErr != nil {
 		q.log.WarnContext(ctx, "the state of a briefing could not be recorded", "handoff_id", q.in.HandoffID, "error", recordErr)
 	}
 	q.log.WarnContext(ctx, "a model did not brief a handoff", "handoff_id", q.in.HandoffID, "state", e.State, "attempt", q.tries, "error", err)
-	if e.State == models.EffectFailed {
-		return Asked{State: e.State, Reason: reason, Again: isModels && known.Lasting()}, nil
+	switch {
+	case e.State == models.EffectRetrying:
+		return Asked{}, temporal.NewApplicationErrorWithOptions(reason, string(models.CodeOf(err)), temporal.ApplicationErrorOptions{NextRetryDelay: delay})
+	case recordErr != nil: // readers would never hear of it: try all of it again
+		return Asked{}, temporal.NewApplicationError("How the briefing ended could not be recorded.", string(models.CodeUnavailable))
 	}
-	return Asked{}, temporal.NewApplicationErrorWithOptions(reason, string(models.CodeOf(err)), temporal.ApplicationErrorOptions{NextRetryDelay: delay})
+	return Asked{State: e.State, Reason: reason, Again: isModels && known.Lasting()}, nil
 }
 
 // delay is when to ask again: when the service says, or ever later.

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/baton-handoff/baton/models"
 )
@@ -35,11 +36,19 @@ func (a *Activities) tell(ctx context.Context, in BriefingInput, more ...*string
 	if s.steps, err = a.records.Steps(ctx, in.SessionID); err != nil {
 		return s, err
 	}
+	if s.handoff.EngineerNotes, err = a.allNotes(ctx, s.handoff); err != nil {
+		return s, err
+	}
 	s.steps = slices.Clone(s.steps)
 	ticket := deref(s.session.PSATicket)
 	places := append([]*string{
 		&s.handoff.EngineerNotes, &s.session.Title, &s.session.ClientName, &s.session.Problem, &ticket,
 	}, more...)
+	for _, name := range []*string{s.handoff.HandedOffByName, s.handoff.TargetUserName, s.handoff.ClaimedByName} {
+		if name != nil {
+			places = append(places, name)
+		}
+	}
 	for i := range s.steps {
 		places = append(places, &s.steps[i].Text)
 	}
@@ -58,4 +67,23 @@ func (a *Activities) tell(ctx context.Context, in BriefingInput, more ...*string
 		s.session.PSATicket = &ticket
 	}
 	return s, nil
+}
+
+// allNotes are the sender's notes, and what was said when the handoff went back
+// into the queue: whoever claims it next has to know that as well.
+func (a *Activities) allNotes(ctx context.Context, h models.HandoffView) (string, error) {
+	if h.Generation <= 1 {
+		return h.EngineerNotes, nil
+	}
+	timeline, err := a.records.Timeline(ctx, h.SessionID, h.ID)
+	if err != nil {
+		return "", err
+	}
+	notes := h.EngineerNotes
+	for _, t := range timeline {
+		if note := strings.TrimSpace(deref(t.Note)); note != "" && (t.Verb == models.VerbRelease || t.Verb == models.VerbReassign) {
+			notes += "\n\n" + nameOr(t.ActorName, "An operator") + ": " + note
+		}
+	}
+	return notes, nil
 }

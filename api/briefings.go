@@ -80,14 +80,22 @@ func (h handlers) grade(ctx context.Context, session uuid.UUID, version int, gra
 	return h.o.Records.Briefing(ctx, session, grade.HandoffID, view.Version)
 }
 
-// gradeCause keeps what a resolution says of the briefing's likely cause. The
-// handoff is resolved; trouble here is no reason to say it was not.
-func (h handlers) gradeCause(ctx context.Context, session, handoff uuid.UUID, cause gen.BriefingCause) {
+// gradeCause keeps what a resolution says of the likely cause in the briefing
+// that whoever resolved it had when they claimed: later ones knew more. Without
+// one there is nothing to grade. Where it could not be kept, the resolution
+// stands, and repeating the request is safe.
+func (h handlers) gradeCause(ctx context.Context, handoff gen.Handoff, cause gen.BriefingCause) error {
 	ctx, by := caller(ctx)
-	_, err := h.grade(ctx, session, 0, models.BriefingGrade{HandoffID: handoff, UserID: by.UserID, Cause: new(models.Cause(cause))})
-	if err != nil {
-		h.o.Logger.WarnContext(ctx, "The grade of a briefing's cause was not kept.", "handoff_id", handoff, "error", err)
+	version, err := h.o.Records.BriefingVersionAt(ctx, handoff.ID, deref(handoff.ClaimedAt))
+	if err == nil && version > 0 {
+		err = h.o.Records.SaveBriefingGrade(ctx, models.BriefingGrade{
+			HandoffID: handoff.ID, Version: version, UserID: by.UserID, Cause: new(models.Cause(cause)),
+		})
 	}
+	if err != nil {
+		return models.Errorf(models.CodeOutcomeUnknown, "The handoff is resolved, but the grade of its briefing was not kept. Repeat the same request: that is safe.").WithCause(err)
+	}
+	return nil
 }
 
 // GetBriefingSettings tells what the account wants of models.
@@ -162,7 +170,7 @@ func briefingDocument(v models.BriefingView) (gen.BriefingDocument, error) {
 	return gen.BriefingDocument{
 		HandoffID: v.HandoffID, Version: v.Version, Source: gen.BriefingSource(v.Source),
 		State: gen.EffectState(v.Effect.State), Reason: v.Effect.Reason, Attempts: v.Effect.Attempts, NextAttemptAt: utc(v.Effect.NextAttemptAt),
-		Stale: v.StepCount < v.SessionSteps, StepCount: v.StepCount, SessionSteps: v.SessionSteps,
+		Stale: v.StepCount < v.SessionSteps && v.Status.Open(), StepCount: v.StepCount, SessionSteps: v.SessionSteps,
 		Model: v.Model, PromptVersion: v.PromptVersion, CreatedAt: v.CreatedAt.UTC(), Content: content,
 		Grades: convert(v.Grades, func(g models.BriefingGrade) gen.BriefingGrade {
 			return gen.BriefingGrade{
@@ -178,12 +186,12 @@ func briefingState(v models.HandoffView, effects map[models.EffectKind]models.Ef
 	switch {
 	case recorded:
 	case v.Status.Closed():
-		e.State, e.Reason = models.EffectSkipped, new("The handoff was closed before it could be briefed.")
+		e.State, e.Reason = models.EffectSkipped, new("The handoff was closed before it was briefed.")
 	default:
 		e.State = models.EffectPending // it is about to be written
 	}
 	return gen.Briefing{
 		State: gen.EffectState(e.State), Reason: e.Reason, Attempts: e.Attempts, NextAttemptAt: utc(e.NextAttemptAt),
-		Version: e.Version, Source: (*gen.BriefingSource)(e.Source), Stale: e.StepCount != nil && *e.StepCount < v.SessionSteps,
+		Version: e.Version, Source: (*gen.BriefingSource)(e.Source), Stale: v.Status.Open() && e.StepCount != nil && *e.StepCount < v.SessionSteps,
 	}
 }

@@ -142,7 +142,7 @@ func TestHandoffInFull(t *testing.T) {
 		`{"state": "pending", "reason": null, "ticket_id": null, "note_id": null, "attempts": 0, "last_error": null, "next_attempt_at": null, "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null}`,
 		`{"state": "retrying", "reason": "the PSA answered 503", "ticket_id": null, "note_id": null, "attempts": 3, "last_error": "the PSA answered 503", "next_attempt_at": "2026-11-04T12:00:00Z", "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null}`,
 		`{"state": "pending", "reason": null, "attempts": 0, "next_attempt_at": null, "version": null, "source": null, "stale": false}`,
-		`{"state": "failed", "reason": "the model refused", "attempts": 2, "next_attempt_at": null, "version": 3, "source": "rules", "stale": true}`,
+		`{"state": "failed", "reason": "the model refused", "attempts": 2, "next_attempt_at": null, "version": 3, "source": "rules", "stale": false}`,
 		`"temporal": null`, `"temporal": "https://temporal.example.com/namespaces/msp%20one/workflows/handoff%2F0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01%2F0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44"`,
 	).Replace(aHandoffJSON)
 	rec := w.do(ask("GET", aHandoffPath, ""))

@@ -60,7 +60,7 @@ func (h handlers) ResolveHandoff(ctx context.Context, r gen.ResolveHandoffReques
 		Note: deref(deref(r.Body).Resolution),
 	})
 	if cause := deref(r.Body).Cause; err == nil && cause != nil {
-		h.gradeCause(ctx, r.ID, r.Hid, *cause)
+		err = h.gradeCause(ctx, handoff, *cause)
 	}
 	return gen.ResolveHandoff200JSONResponse(handoff), err
 }

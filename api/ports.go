@@ -54,6 +54,8 @@ type Records interface {
 type BriefingRecords interface {
 	// Briefing returns a version, or with 0 the newest.
 	Briefing(ctx context.Context, sessionID, handoffID uuid.UUID, version int) (models.BriefingView, error)
+	// BriefingVersionAt is the newest version at a time; 0 without one.
+	BriefingVersionAt(ctx context.Context, handoffID uuid.UUID, at time.Time) (int, error)
 	SaveBriefingGrade(ctx context.Context, g models.BriefingGrade) error
 	BriefingReports(ctx context.Context, since time.Time) ([]models.BriefingReport, error)
 	BriefingSettings(ctx context.Context) (settings models.BriefingSettings, found bool, err error)

@@ -45,6 +45,7 @@ func (Briefing) TableName() string { return "briefings" }
 type BriefingView struct {
 	Briefing
 	Effect       Effect `gorm:"serializer:json"`
+	Status       Status // of the handoff
 	SessionSteps int
 	// Grades are those of this version.
 	Grades []BriefingGrade `gorm:"serializer:json"`

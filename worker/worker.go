@@ -85,8 +85,6 @@ func (w *Worker) build() []worker.Worker {
 	decisions.RegisterWorkflow(workflows.ReconcileWorkflow)
 	decisions.RegisterActivity(acts.Project)
 	decisions.RegisterActivity(acts.Maintain)
-	decisions.RegisterActivity(acts.BriefByRules)
-	decisions.RegisterActivity(acts.LeaveBriefing)
 
 	psa := worker.New(c, workflows.TaskQueuePSA, o.effects(o.Activities))
 	psa.RegisterActivity(acts.Document)
@@ -97,8 +95,16 @@ func (w *Worker) build() []worker.Worker {
 	enrich := worker.New(c, workflows.TaskQueueEnrich, o.effects(o.ModelCalls))
 	enrich.RegisterActivity(acts.BriefByModel)
 
-	return []worker.Worker{decisions, psa, enrich}
+	brief := worker.New(c, workflows.TaskQueueBrief, o.effects(briefingsAtOnce))
+	brief.RegisterActivity(acts.BriefByRules)
+	brief.RegisterActivity(acts.LeaveBriefing)
+
+	return []worker.Worker{decisions, psa, enrich, brief}
 }
+
+// briefingsAtOnce leaves processors for claims: writing one by rules takes
+// nothing but processor time.
+const briefingsAtOnce = 4
 
 // effects are the options of a worker that has activities alone, of which so
 // many may run at once.

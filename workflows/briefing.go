@@ -17,10 +17,13 @@ const (
 	// is renewed, and briefingSettleMost how long that is waited for.
 	briefingSettle     = 30 * time.Second
 	briefingSettleMost = 5 * time.Minute
+	// briefingPatience is how long a model is given before steps that have
+	// settled are worth more than its answer.
+	briefingPatience = 2 * time.Minute
 	// briefingAgain is when a model is asked again after trouble that only a
 	// person can mend, and briefingAgainMost how often.
 	briefingAgain     = time.Hour
-	briefingAgainMost = 24
+	briefingAgainMost = 14 * 24
 	// modelTimeout is longer than an attempt gives itself, so that it can record
 	// its own end.
 	modelTimeout = activities.ModelTimeout + 30*time.Second
@@ -36,6 +39,8 @@ type briefing struct {
 	closed bool
 	// asked is the most pressing reason for another round; empty for none.
 	asked models.BriefingReason
+	// heard counts what came of new steps.
+	heard int
 	state models.EffectState
 }
 
@@ -54,7 +59,10 @@ func BriefingWorkflow(ctx workflow.Context, in BriefingInput) error {
 		}
 		switch {
 		case b.closed:
-			return nil
+			if err := b.leave(ctx); err != nil {
+				return err
+			}
+			return b.show(ctx, models.EffectDone)
 		case b.asked == "":
 			return b.show(ctx, b.state)
 		case workflow.GetInfo(ctx).GetContinueAsNewSuggested():
@@ -62,28 +70,43 @@ func BriefingWorkflow(ctx workflow.Context, in BriefingInput) error {
 			return workflow.NewContinueAsNewError(ctx, BriefingWorkflow, in)
 		}
 		if b.asked == models.BriefSteps {
-			if err := b.settle(ctx); err != nil || b.closed {
+			if err := b.settle(ctx); err != nil {
 				return err
 			}
+			if b.closed {
+				continue
+			}
 		}
+		why := b.asked
 		b.asked = ""
 		b.round++
-		if err := b.brief(ctx); err != nil {
+		if err := b.brief(ctx, why); err != nil {
 			return err
 		}
 	}
 }
 
-// hear takes in what is asked for, as it comes.
+// hear takes in what is asked for, as it comes. It waits for the channel to
+// fill and never blocks on it: what a coroutine inside Receive is handed is in
+// no channel any more when the run looks whether it may end.
 func (b *briefing) hear(ctx workflow.Context) {
-	for {
+	for workflow.Await(ctx, func() bool { return b.asks.Len() > 0 }) == nil {
 		var ask BriefingAsk
-		b.asks.Receive(ctx, &ask)
-		switch {
-		case ask.Reason == models.BriefClosed:
+		b.asks.ReceiveAsync(&ask)
+		switch ask.Reason {
+		case models.BriefClosed:
 			b.closed = true
-		case b.asked == "" || ask.Reason != models.BriefSteps:
-			b.asked = ask.Reason
+		case models.BriefCreated:
+			if b.round == 0 && b.asked == "" { // or it is told once more
+				b.asked = ask.Reason
+			}
+		case models.BriefSteps:
+			b.heard++
+			if b.asked == "" {
+				b.asked = ask.Reason
+			}
+		default:
+			b.asked = models.BriefRenewed
 		}
 	}
 }
@@ -92,25 +115,28 @@ func (b *briefing) hear(ctx workflow.Context) {
 func (b *briefing) settle(ctx workflow.Context) error {
 	until := workflow.Now(ctx).Add(briefingSettleMost)
 	for workflow.Now(ctx).Before(until) {
-		b.asked = ""
-		more, err := workflow.AwaitWithTimeout(ctx, briefingSettle, func() bool { return b.closed || b.asked != "" })
-		if err != nil || !more || b.closed || b.asked != models.BriefSteps {
+		heard := b.heard
+		more, err := workflow.AwaitWithTimeout(ctx, briefingSettle, func() bool { return b.pressing() || b.heard > heard })
+		if err != nil || !more || b.pressing() {
 			return err
 		}
 	}
 	return nil
 }
 
+// pressing reports whether something is asked for that does not wait.
+func (b *briefing) pressing() bool { return b.closed || b.asked != "" && b.asked != models.BriefSteps }
+
 // brief writes one briefing.
-func (b *briefing) brief(ctx workflow.Context) error {
+func (b *briefing) brief(ctx workflow.Context, why models.BriefingReason) error {
 	var a *activities.Activities
 	rules := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue: TaskQueue, StartToCloseTimeout: 30 * time.Second,
+		TaskQueue: TaskQueueBrief, StartToCloseTimeout: 30 * time.Second,
 		RetryPolicy: &temporal.RetryPolicy{InitialInterval: 250 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: activities.EffectMaxRetry},
 		Summary:     fmt.Sprintf("brief by rules (round %d)", b.round),
 	})
 	var ruled activities.Ruled
-	if err := workflow.ExecuteActivity(rules, a.BriefByRules, b.in.Handoff()).Get(ctx, &ruled); err != nil {
+	if err := workflow.ExecuteActivity(rules, a.BriefByRules, b.in.Handoff(why)).Get(ctx, &ruled); err != nil {
 		return b.failed(ctx, err)
 	}
 	b.state = models.EffectDone
@@ -151,31 +177,54 @@ func (b *briefing) ask(ctx workflow.Context, ruled activities.Ruled) (asked acti
 	asking, cancel := workflow.WithCancel(ctx)
 	defer cancel()
 	result := workflow.ExecuteActivity(workflow.WithActivityOptions(asking, options), a.BriefByModel,
-		activities.ModelInput{BriefingInput: b.in.Handoff(), After: ruled.Version})
-	superseded := func() bool { return b.closed || b.asked != "" && b.asked != models.BriefSteps }
-	if err := workflow.Await(ctx, func() bool { return result.IsReady() || superseded() }); err != nil {
+		activities.ModelInput{BriefingInput: b.in.Handoff(""), After: ruled.Version})
+	if err := b.await(ctx, result); err != nil {
 		return asked, err
 	}
 	if !result.IsReady() {
 		cancel()
 	}
 	err = result.Get(ctx, &asked)
-	if !temporal.IsCanceledError(err) || !superseded() {
+	if err == nil || !b.pressing() {
 		return asked, err
 	}
-	if b.closed {
-		return activities.Asked{State: models.EffectDone}, b.leave(ctx, ruled)
-	}
+	// However the attempt ended: one that was asked to stop while it failed, or
+	// whose worker is gone, has no more attempts and does not say that it was
+	// cancelled.
 	return activities.Asked{State: models.EffectPending}, nil
 }
 
+// await waits for an answer of the model, until something presses. Steps that
+// were added and have settled do so once the model had time enough.
+func (b *briefing) await(ctx workflow.Context, answer workflow.Future) error {
+	patience := workflow.Now(ctx).Add(briefingPatience)
+	for !answer.IsReady() && !b.pressing() {
+		if b.asked == "" {
+			if err := workflow.Await(ctx, func() bool { return answer.IsReady() || b.asked != "" || b.closed }); err != nil {
+				return err
+			}
+			continue
+		}
+		heard := b.heard
+		wait := max(briefingSettle, patience.Sub(workflow.Now(ctx)))
+		more, err := workflow.AwaitWithTimeout(ctx, wait, func() bool { return answer.IsReady() || b.pressing() || b.heard > heard })
+		if err != nil {
+			return err
+		}
+		if !more {
+			b.asked = models.BriefRenewed
+		}
+	}
+	return nil
+}
+
 // leave says of a closed handoff that no model is asked any more.
-func (b *briefing) leave(ctx workflow.Context, ruled activities.Ruled) error {
+func (b *briefing) leave(ctx workflow.Context) error {
 	var a *activities.Activities
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue: TaskQueue, StartToCloseTimeout: 10 * time.Second, Summary: "the handoff is closed: the rules' briefing stays",
+		TaskQueue: TaskQueueBrief, StartToCloseTimeout: 10 * time.Second, Summary: "the handoff is closed: leave the briefing as it is",
 	})
-	return workflow.ExecuteActivity(ctx, a.LeaveBriefing, activities.ModelInput{BriefingInput: b.in.Handoff(), After: ruled.Version}).Get(ctx, nil)
+	return workflow.ExecuteActivity(ctx, a.LeaveBriefing, b.in.Handoff(models.BriefClosed)).Get(ctx, nil)
 }
 
 // failed ends a run whose activities an operator has ended, or that found no

@@ -185,3 +185,38 @@ func TestBriefingEndsWithTheHandoff(t *testing.T) {
 	p.run()
 	require.Empty(t, p.asked)
 }
+
+// TestBriefingOfSettledStepsComesFirst holds that steps which were added while a
+// model is out of order do not wait for it.
+func TestBriefingOfSettledStepsComesFirst(t *testing.T) {
+	t.Parallel()
+	p := newBriefingPlay(t)
+	p.tell(0, models.BriefCreated)
+	p.ask = failing(2, temporal.NewApplicationErrorWithOptions("Later.", "unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: 2 * time.Hour}))
+	p.tell(time.Minute, models.BriefSteps)
+	p.tell(time.Minute+10*time.Second, models.BriefSteps)
+	p.run()
+	require.Len(t, p.ruled, 2)
+	require.InDelta(t, briefingPatience, p.ruled[1], float64(time.Second))
+
+	// They do not cut off a model that is about to answer.
+	p = newBriefingPlay(t)
+	p.tell(0, models.BriefCreated)
+	p.ask = failing(2, temporal.NewApplicationErrorWithOptions("Later.", "unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: 50 * time.Second}))
+	p.tell(time.Second, models.BriefSteps)
+	p.run()
+	require.InDelta(t, 50*time.Second, p.asked[1], float64(time.Second))
+	require.Len(t, p.ruled, 2)
+}
+
+// TestBriefingIsToldOnceMore holds that a handoff which is announced again, as
+// when its projection is repeated, does not begin anew.
+func TestBriefingIsToldOnceMore(t *testing.T) {
+	t.Parallel()
+	p := newBriefingPlay(t)
+	p.tell(0, models.BriefCreated)
+	p.ask = failing(2, temporal.NewApplicationErrorWithOptions("Later.", "unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: time.Minute}))
+	p.tell(10*time.Second, models.BriefCreated)
+	p.run()
+	require.Len(t, p.ruled, 1)
+}

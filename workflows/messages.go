@@ -19,6 +19,9 @@ const (
 	// TaskQueueEnrich is for calls of language models alone, which may be slow
 	// and few at once.
 	TaskQueueEnrich = "baton-enrich"
+	// TaskQueueBrief is for briefings by rules, which take a processor for up to
+	// a second.
+	TaskQueueBrief = "baton-brief"
 )
 
 // SignalClaim is the operators' door: a claim without an answer, for the
@@ -87,9 +90,9 @@ type BriefingInput struct {
 	Asked models.BriefingReason `json:"asked,omitempty"`
 }
 
-// Handoff names the handoff for activities.
-func (in BriefingInput) Handoff() activities.BriefingInput {
-	return activities.BriefingInput{AccountID: in.AccountID, SessionID: in.SessionID, HandoffID: in.HandoffID}
+// Handoff names the handoff for activities, and why it is briefed.
+func (in BriefingInput) Handoff(why models.BriefingReason) activities.BriefingInput {
+	return activities.BriefingInput{AccountID: in.AccountID, SessionID: in.SessionID, HandoffID: in.HandoffID, Reason: why}
 }
 
 // BriefingAsk is the payload of [SignalBrief].

@@ -190,7 +190,7 @@ func (a *App) newWorker() error {
 		},
 		Ticketing: activities.Ticketing{PSA: a.Connections, Tickets: a.Engine, Watcher: a.Watcher},
 		Briefings: activities.Briefings{
-			Records: a.Store, Asks: a.Engine, Model: a.model, Monthly: cfg.LLMMonthly, AtOnce: (cfg.LLMCalls + 1) / 2,
+			Records: a.Store, Asks: a.Engine, Model: a.model, Monthly: cfg.LLMMonthly, ContextTokens: cfg.LLMContextTokens, AtOnce: (cfg.LLMCalls + 1) / 2,
 			Price: llm.Price{Input: cfg.LLMPriceInput, Output: cfg.LLMPriceOutput},
 		},
 		Redaction: redaction,

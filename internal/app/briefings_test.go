@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	apiclient "github.com/baton-handoff/baton/api/client"
+	"github.com/baton-handoff/baton/internal/app"
 	"github.com/baton-handoff/baton/internal/llm/llmtest"
 	"github.com/baton-handoff/baton/models"
 	"github.com/baton-handoff/baton/workflows"
@@ -108,7 +109,14 @@ func TestRulesBriefAtOnce(t *testing.T) {
 	b.ask(base, b.ana, h, "resolve", map[string]any{"resolution": "Restarted.", "cause": "one_step_short"})
 	_, doc = b.briefing(base, h)
 	grade := doc["grades"].([]any)[0].(map[string]any)
-	require.Equal(t, []any{true, "The order.", "one_step_short"}, []any{grade["useful"], grade["wrong"], grade["cause"]})
+	require.Equal(t, []any{true, "The order.", nil}, []any{grade["useful"], grade["wrong"], grade["cause"]})
+	// The cause is that of the briefing which Ana had when she claimed.
+	_, doc = b.call(b.ana, http.MethodGet, handoffURL(base, h)+"/briefing?version=1", nil)
+	grade = doc["grades"].([]any)[0].(map[string]any)
+	require.Equal(t, []any{nil, nil, "one_step_short"}, []any{grade["useful"], grade["wrong"], grade["cause"]})
+	status, body = b.call(b.ana, http.MethodGet, handoffURL(base, h)+"/briefing?version=99", nil)
+	require.Equal(t, http.StatusNotFound, status)
+	require.Contains(t, body["detail"], "no briefing of version 99")
 	status, body = b.call(b.ada, http.MethodGet, base+"/api/v1/reports/briefings", nil)
 	require.Equal(t, http.StatusOK, status)
 	require.Len(t, body["items"], 1)
@@ -204,6 +212,7 @@ func TestNobodyWaitsForAModel(t *testing.T) {
 	require.NoError(t, b.temporal.GetWorkflow(t.Context(), workflows.BriefingWorkflowID(h.AccountID, h.ID), "").Get(t.Context(), nil))
 	doc = b.awaitBriefing(base, h, "left", by("rules", "done"))
 	require.Contains(t, doc["reason"], "closed before")
+	require.Equal(t, false, doc["stale"])
 }
 
 // TestAWorkerIsKilledWhileAModelThinks loses a worker with a call under way.
@@ -262,7 +271,8 @@ func TestSecretsStayHome(t *testing.T) {
 	model := b.connectModel(llmtest.Anthropic)
 	model.SetAnswer(llmtest.PromptRepeated) // what leaks to it, leaks
 	base, d := b.connectPSA()
-	b.worker()
+	logs := &journal{}
+	b.start(app.Options{Worker: true, Logger: logs.logger()})
 	ticket := d.Desk().AddTicket("t").ID
 	number := fmt.Sprintf("#%d", ticket)
 	problem := "Cannot sign in; password is " + planted[0]
@@ -306,6 +316,9 @@ func TestSecretsStayHome(t *testing.T) {
 		require.NotContains(t, strings.ReplaceAll(all, `\`, ""), secret, "planted secret %d", i)
 	}
 	require.Contains(t, all, "«password:")
+	for _, secret := range planted {
+		require.NotContains(t, logs.String(), secret)
+	}
 }
 
 // TestAStaleBriefingIsFound needs no help: the housekeeping finds
@@ -327,4 +340,64 @@ func TestAStaleBriefingIsFound(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, stale, 1)
 	require.Equal(t, h.ID, stale[0].ID)
+}
+
+// TestARenewalOutlivesItsWorker asks for another briefing while the worker that
+// asked the model is gone: the attempt that was to be cancelled times out.
+func TestARenewalOutlivesItsWorker(t *testing.T) {
+	t.Parallel()
+	b := newBaton(t)
+	model := b.connectModel(llmtest.Anthropic)
+	reached := make(chan struct{}, 1)
+	model.Faults().Next(llmtest.Fault{Kind: llmtest.FaultStall, Reached: reached})
+	kill := b.workerProcess()
+	base := b.api()
+	h := b.handOff(base)
+	<-reached
+	kill()
+	b.exec(`UPDATE handoff_effects SET updated_at = updated_at - interval '1 minute' WHERE kind = 'briefing'`) // or it was just asked for
+	status, _ := b.call(b.ana, http.MethodPost, handoffURL(base, h)+"/briefing/renew", nil)
+	require.Equal(t, http.StatusAccepted, status)
+	b.worker()
+	b.awaitBriefing(base, h, "renewed", by("model", "done"))
+	require.NoError(t, b.temporal.GetWorkflow(t.Context(), workflows.BriefingWorkflowID(h.AccountID, h.ID), "").Get(t.Context(), nil))
+}
+
+// TestAModelsBriefingStays while it is written anew, and when it cannot be;
+// steps that were known already change nothing.
+func TestAModelsBriefingStays(t *testing.T) {
+	t.Parallel()
+	b := newBaton(t)
+	model := b.connectModel(llmtest.OpenAI)
+	b.worker()
+	base := b.api()
+	h := b.handOff(base)
+	b.awaitBriefing(base, h, "briefed", by("model", "done"))
+	require.Equal(t, 1, model.Count())
+	require.NoError(t, b.temporal.GetWorkflow(t.Context(), workflows.BriefingWorkflowID(h.AccountID, h.ID), "").Get(t.Context(), nil))
+
+	ask := func(why models.BriefingReason) {
+		t.Helper()
+		a, stop := b.start(app.Options{API: true})
+		defer stop()
+		require.NoError(t, a.Engine.Brief(t.Context(), h.AccountID, h.SessionID, h.ID, why))
+	}
+	model.Faults().Set(llmtest.Fault{Kind: llmtest.FaultRefusal})
+	ask(models.BriefRenewed)
+	doc := b.awaitBriefing(base, h, "refused", by("model", "failed"))
+	require.EqualValues(t, 2, doc["version"])
+	require.Equal(t, 2, model.Count())
+
+	// With steps that it lacks, the rules' is better than an old one.
+	b.ask(base, b.ana, h, "claim", nil)
+	status, _ := b.call(b.ana, http.MethodPost, base+"/api/v1/ai-sessions/"+h.SessionID.String()+"/steps", map[string]any{"steps": []any{
+		map[string]any{"id": uuid.New(), "at": time.Now(), "actor": "engineer", "kind": "command", "text": "PS C:\\> Restart-Service ClickToRunSvc", "outcome": "worked"},
+	}})
+	require.Equal(t, http.StatusOK, status)
+	status, _ = b.call(b.ana, http.MethodPost, handoffURL(base, h)+"/briefing/renew", nil)
+	require.Equal(t, http.StatusAccepted, status)
+	doc = b.awaitBriefing(base, h, "rules again", by("rules", "failed"))
+	require.EqualValues(t, 3, doc["version"])
+	require.Equal(t, false, doc["stale"])
+	require.Contains(t, doc["reason"], "declined")
 }

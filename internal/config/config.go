@@ -44,7 +44,7 @@ type Config struct {
 	PSAAllowPrivate []netip.Prefix `env:"BATON_PSA_ALLOW_PRIVATE" doc:"Private networks, separated by commas, such as 10.20.0.0/16, in which PSAs may be. Without it a PSA has to be on the public internet. It holds for every account."`
 
 	LLMKind          llm.Kind       `env:"BATON_LLM" doc:"API of the language model that makes briefings better: anthropic, or openai for OpenAI and everything that speaks its chat completions API. Without it, briefings are written by rules."`
-	LLMModel         string         `env:"BATON_LLM_MODEL" doc:"Id of the model, as its service names it, such as claude-sonnet-5-5."`
+	LLMModel         string         `env:"BATON_LLM_MODEL" doc:"Id of the model, as its service names it, such as claude-sonnet-5-5. The API needs the settings of the model as well, to show them."`
 	LLMKey           Secret         `env:"BATON_LLM_KEY" doc:"Key for the model's service; a service of one's own may need none."`
 	LLMAddress       string         `env:"BATON_LLM_ADDRESS" doc:"Base of the service's API, such as http://ollama:11434/v1. Without it, the vendor's own."`
 	LLMAllowPrivate  []netip.Prefix `env:"BATON_LLM_ALLOW_PRIVATE" doc:"Private networks, separated by commas, in which the model's service may be. Without it, it has to be on the public internet."`
@@ -53,10 +53,10 @@ type Config struct {
 	LLMContextTokens int            `env:"BATON_LLM_CONTEXT_TOKENS" envDefault:"0" doc:"How many tokens the model can read and write together, for a service that cuts what is too long without saying so, as Ollama does; 0 is unknown."`
 	LLMTokenLimit    llm.TokenLimit `env:"BATON_LLM_TOKEN_LIMIT" envDefault:"max_completion_tokens" doc:"Name of the bound of an answer, with BATON_LLM=openai: max_completion_tokens, or max_tokens for older services and Ollama."`
 	LLMFormat        llm.Format     `env:"BATON_LLM_FORMAT" envDefault:"strict" doc:"How the answer's schema is asked for, with BATON_LLM=openai: strict, schema, or json_object for services that know no schemas."`
-	LLMPriceInput    llm.MicroUSD   `env:"BATON_LLM_PRICE_INPUT" envDefault:"0" doc:"Price of a million tokens that the model reads, in US dollars, such as 3."`
-	LLMPriceOutput   llm.MicroUSD   `env:"BATON_LLM_PRICE_OUTPUT" envDefault:"0" doc:"Price of a million tokens that the model writes, in US dollars, such as 15."`
-	LLMMonthly       llm.MicroUSD   `env:"BATON_LLM_MONTHLY_BUDGET" envDefault:"50" doc:"What the model may cost one account in a calendar month (UTC), in US dollars, unless the account sets another bound. Past it, briefings are written by rules."`
-	LLMCalls         int            `env:"BATON_LLM_CALLS" envDefault:"8" doc:"Most calls of the model that one worker process makes at once. One account has at most half of them."`
+	LLMPriceInput    llm.MicroUSD   `env:"BATON_LLM_PRICE_INPUT" envDefault:"0" doc:"Price of a million tokens that the model reads, in US dollars, such as 3. Needed unless the model is in a private network."`
+	LLMPriceOutput   llm.MicroUSD   `env:"BATON_LLM_PRICE_OUTPUT" envDefault:"0" doc:"Price of a million tokens that the model writes, in US dollars, such as 15. Needed unless the model is in a private network."`
+	LLMMonthly       llm.MicroUSD   `env:"BATON_LLM_MONTHLY_BUDGET" envDefault:"50" doc:"What the model may cost one account in a calendar month (UTC), in US dollars, unless the account sets another bound. Past it, briefings are written by rules; 0 is no calls at all."`
+	LLMCalls         int            `env:"BATON_LLM_CALLS" envDefault:"8" doc:"Most calls of the model that one worker process makes at once. One account has at most half of them, rounded up."`
 
 	TemporalUIURL       string `env:"BATON_TEMPORAL_UI_URL" doc:"Temporal's web UI, such as https://cloud.temporal.io, to link handoffs to their workflows."`
 	WorkerWorkflowTasks int    `env:"BATON_WORKER_WORKFLOW_TASKS" envDefault:"100" doc:"Most workflow tasks that one worker process runs at once."`

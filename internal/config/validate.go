@@ -234,11 +234,36 @@ func (c Config) checkLLM() error {
 	if c.LLMTimeout > maxLLMTimeout {
 		return problem("BATON_LLM_TIMEOUT", "%v is too long; write at most %v", c.LLMTimeout, maxLLMTimeout)
 	}
-	if invalid, ok := errors.AsType[*models.Error](c.LLM().Validate()); ok {
-		return problem("BATON_LLM", "%s", invalid.Message)
+	if len(c.LLMAllowPrivate) == 0 && (c.LLMPriceInput == 0 || c.LLMPriceOutput == 0) {
+		return problem("BATON_LLM_PRICE_INPUT", "it or BATON_LLM_PRICE_OUTPUT is not set, so no budget could hold; write what a million tokens cost in US dollars, such as 3 and 15")
+	}
+	return c.checkLLMParts()
+}
+
+// checkLLMParts adds one setting after the other, so that the one which is
+// wrong is named.
+func (c Config) checkLLMParts() error {
+	all := c.LLM()
+	part := llm.Config{Kind: all.Kind, Model: "any", Allow: all.Allow}
+	for _, add := range []struct {
+		name string
+		set  func()
+	}{
+		{"BATON_LLM", func() {}},
+		{"BATON_LLM_MODEL", func() { part.Model = all.Model }},
+		{"BATON_LLM_ADDRESS", func() { part.Address = all.Address }},
+		{"BATON_LLM_TIMEOUT", func() { part.Timeout = all.Timeout }},
+		{"BATON_LLM_CONTEXT_TOKENS", func() { part.ContextTokens = all.ContextTokens }},
+		{"BATON_LLM_TOKEN_LIMIT", func() { part.TokenLimit = all.TokenLimit }},
+		{"BATON_LLM_FORMAT", func() { part.Format = all.Format }},
+	} {
+		add.set()
+		if invalid, ok := errors.AsType[*models.Error](part.Validate()); ok {
+			return problem(add.name, "%s", invalid.Message)
+		}
 	}
 	return nil
 }
 
-// maxLLMTimeout leaves room for two questions in one attempt of the activity.
+// maxLLMTimeout leaves room for all questions of one attempt of the activity.
 const maxLLMTimeout = 4 * time.Minute

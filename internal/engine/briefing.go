@@ -42,8 +42,12 @@ func (e *Engine) Brief(ctx context.Context, account, session, handoff uuid.UUID,
 	return nil
 }
 
+// renewAgain is how long a renewal that was asked for has to have been under way
+// before it can be asked for again: models cost money.
+const renewAgain = 10 * time.Second
+
 // RenewBriefing has an open handoff briefed again, for a person. It does not
-// wait for the outcome.
+// wait for the outcome, and shows that it is under way.
 func (e *Engine) RenewBriefing(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error) {
 	view, err := e.records.Handoff(ctx, sessionID, handoffID)
 	if err != nil {
@@ -52,7 +56,24 @@ func (e *Engine) RenewBriefing(ctx context.Context, sessionID, handoffID uuid.UU
 	if view.Status.Closed() {
 		return models.HandoffView{}, models.Errorf(models.CodeClosed, "The handoff is already %s: nobody needs a new briefing.", view.Status)
 	}
-	return view, e.Brief(ctx, view.AccountID, sessionID, handoffID, models.BriefRenewed)
+	for _, effect := range view.Effects {
+		if effect.Kind != models.EffectBriefing || effect.Version == nil {
+			continue
+		}
+		if effect.State == models.EffectPending && time.Since(effect.UpdatedAt) < renewAgain {
+			return view, nil
+		}
+		// Shown before it is asked for: afterwards it may be done already. Should
+		// asking fail, the housekeeping asks.
+		pending := models.Effect{HandoffID: handoffID, State: models.EffectPending}
+		if err := e.records.RecordBriefing(ctx, *effect.Version, pending); err != nil {
+			return models.HandoffView{}, err
+		}
+	}
+	if err := e.Brief(ctx, view.AccountID, sessionID, handoffID, models.BriefRenewed); err != nil {
+		return models.HandoffView{}, err
+	}
+	return e.records.Handoff(ctx, sessionID, handoffID)
 }
 
 // stepsPatience is how long somebody who adds steps waits for Temporal to hear

@@ -26,6 +26,7 @@ type Records interface {
 	DiscardTransitionInput(ctx context.Context, handoffID uuid.UUID, requestID string) error
 	Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
 	PSASteps(ctx context.Context, handoffID uuid.UUID) ([]models.PSAStep, error)
+	RecordBriefing(ctx context.Context, after int, e models.Effect) error
 	OpenHandoff(ctx context.Context, sessionID uuid.UUID) (id uuid.UUID, found bool, err error)
 	RetryPSASteps(ctx context.Context, handoffID uuid.UUID, seen []models.PSAStep) error
 }

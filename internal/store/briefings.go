@@ -35,7 +35,8 @@ func (s *Store) Briefing(ctx context.Context, sessionID, handoffID uuid.UUID, ve
 	if err != nil {
 		return models.BriefingView{}, err
 	}
-	if _, _, err := s.HandoffHead(ctx, sessionID, handoffID, ""); err != nil {
+	head, _, err := s.HandoffHead(ctx, sessionID, handoffID, "")
+	if err != nil {
 		return models.BriefingView{}, err
 	}
 	row, err := one[models.BriefingView](ctx, s, `SELECT b.account_id, b.handoff_id, b.version, b.source, b.content, b.digest, b.step_count,
@@ -46,10 +47,26 @@ func (s *Store) Briefing(ctx context.Context, sessionID, handoffID uuid.UUID, ve
 		FROM briefings b JOIN ai_sessions s ON s.account_id = $1 AND s.id = $2
 		WHERE b.account_id = $1 AND b.handoff_id = $3 AND ($4 = 0 OR b.version = $4)
 		ORDER BY b.version DESC LIMIT 1`, acct, sessionID, handoffID, version)
+	if errors.Is(err, pgx.ErrNoRows) && version > 0 {
+		return row, models.Errorf(models.CodeNotFound, "The handoff has no briefing of version %d.", version)
+	}
 	if errors.Is(err, pgx.ErrNoRows) {
 		return row, errNoBriefing
 	}
+	row.Status = head.Status
 	return row, translate("reading a briefing", err)
+}
+
+// BriefingVersionAt is the version of the briefing that was the newest at a
+// time; 0 when there was none.
+func (s *Store) BriefingVersionAt(ctx context.Context, handoffID uuid.UUID, at time.Time) (version int, err error) {
+	acct, err := account(ctx)
+	if err != nil {
+		return 0, err
+	}
+	err = s.pool.QueryRow(ctx, `SELECT coalesce(max(version), 0) FROM briefings
+		WHERE account_id = $1 AND handoff_id = $2 AND created_at <= $3`, acct, handoffID, at).Scan(&version)
+	return version, translate("looking for a briefing", err)
 }
 
 // SaveBriefing stores a briefing after the one of version after, with how its
@@ -155,16 +172,21 @@ func recordBriefing(ctx context.Context, tx pgx.Tx, e models.Effect, after int, 
 	return newest.Version, told, err
 }
 
+// orphaned is how long the making of a briefing may be overdue before somebody
+// has to be asked for it again: its workflow was ended from outside.
+const orphaned = 30 * time.Minute
+
 // StaleBriefings lists open handoffs of all accounts whose briefing does not
-// know all steps, though none were added for as long as settled; and those that
-// were never briefed.
+// know all steps, though none were added for as long as settled; those that were
+// never briefed; and those that nobody seems to brief any more.
 func (s *Store) StaleBriefings(ctx context.Context, settled time.Duration, limit int) ([]models.Handoff, error) {
 	var rows []models.Handoff
 	err := s.db.WithContext(tenant.System(ctx)).Table("handoffs AS h").Select("h.account_id, h.session_id, h.id").
 		Joins("JOIN ai_sessions s ON s.account_id = h.account_id AND s.id = h.session_id").
 		Joins("LEFT JOIN handoff_effects e ON e.account_id = h.account_id AND e.handoff_id = h.id AND e.kind = 'briefing'").
 		Where("h.status IN ('queued', 'claimed') AND s.updated_at < ?", now().Add(-settled)).
-		Where("(e.kind IS NULL OR e.step_count < s.step_count)").
+		Where(`(e.kind IS NULL OR e.step_count < s.step_count AND e.state NOT IN ('pending', 'retrying')
+			OR e.state IN ('pending', 'retrying') AND coalesce(e.next_attempt_at, e.updated_at) < ?)`, now().Add(-orphaned)).
 		Order("s.updated_at").Limit(limit).Scan(&rows).Error
 	return rows, translate("looking for stale briefings", err)
 }
@@ -200,7 +222,7 @@ func (s *Store) BeginModelCall(ctx context.Context, c models.ModelCall, most int
 		if err := tx.QueryRow(ctx, spentSQL, acct, monthOf(c.StartedAt)).Scan(&spent); err != nil {
 			return err
 		}
-		if allowed = spent+c.CostMicroUSD <= most; !allowed {
+		if allowed = most > 0 && spent+c.CostMicroUSD <= most; !allowed {
 			return nil
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO model_calls (account_id, id, handoff_id, model, prompt_version, state, cost_micro_usd, started_at)
@@ -279,7 +301,8 @@ func (s *Store) SaveBriefingGrade(ctx context.Context, g models.BriefingGrade) e
 }
 
 // BriefingReports sums up the account's briefings since a time, by who made
-// them. A handoff counts with its newest briefing.
+// them. A handoff counts with its newest briefing, and a grade with the one that
+// it is of.
 func (s *Store) BriefingReports(ctx context.Context, since time.Time) ([]models.BriefingReport, error) {
 	acct, err := account(ctx)
 	if err != nil {
@@ -289,11 +312,13 @@ func (s *Store) BriefingReports(ctx context.Context, since time.Time) ([]models.
 			SELECT DISTINCT ON (handoff_id) handoff_id, version, source, coalesce(model, '') AS model, coalesce(prompt_version, '') AS prompt_version
 			FROM briefings WHERE account_id = $1 AND created_at >= $2 ORDER BY handoff_id, version DESC),
 		written AS (
-			SELECT n.source, n.model, n.prompt_version, count(DISTINCT n.handoff_id) AS briefings, count(g.useful) AS graded,
+			SELECT source, model, prompt_version, count(*) AS briefings FROM newest GROUP BY 1, 2, 3),
+		graded AS (
+			SELECT b.source, coalesce(b.model, '') AS model, coalesce(b.prompt_version, '') AS prompt_version, count(g.useful) AS graded,
 				count(*) FILTER (WHERE g.useful) AS useful, count(g.cause) AS causes,
 				avg(CASE g.cause WHEN 'right' THEN 100 WHEN 'one_step_short' THEN 65 WHEN 'right_area' THEN 35 WHEN 'wrong' THEN 0 END)::float8 AS cause_score
-			FROM newest n LEFT JOIN briefing_grades g ON g.account_id = $1 AND g.handoff_id = n.handoff_id AND g.version = n.version
-			GROUP BY 1, 2, 3),
+			FROM briefings b JOIN briefing_grades g USING (account_id, handoff_id, version)
+			WHERE b.account_id = $1 AND b.created_at >= $2 GROUP BY 1, 2, 3),
 		called AS (
 			SELECT 'model' AS source, model, prompt_version, count(*) AS calls, count(*) FILTER (WHERE state = 'unusable') AS unusable,
 				count(*) FILTER (WHERE state = 'failed') AS failed, sum(input_tokens)::bigint AS input_tokens,
@@ -305,7 +330,7 @@ func (s *Store) BriefingReports(ctx context.Context, since time.Time) ([]models.
 			coalesce(causes, 0) AS causes, cause_score, coalesce(calls, 0) AS calls, coalesce(unusable, 0) AS unusable,
 			coalesce(failed, 0) AS failed, coalesce(input_tokens, 0) AS input_tokens, coalesce(output_tokens, 0) AS output_tokens,
 			coalesce(cost_micro_usd, 0) AS cost_micro_usd, latency_ms
-		FROM written FULL JOIN called USING (source, model, prompt_version)
+		FROM written FULL JOIN graded USING (source, model, prompt_version) FULL JOIN called USING (source, model, prompt_version)
 		ORDER BY source, model NULLS FIRST, prompt_version`, acct, since) // its error is that of the rows
 	reports, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[models.BriefingReport])
 	return reports, translate("summing up briefings", err)

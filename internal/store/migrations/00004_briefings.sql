@@ -17,7 +17,7 @@ CREATE TABLE briefings (
   FOREIGN KEY (account_id, handoff_id) REFERENCES handoffs (account_id, id),
   CHECK ((source = 'model') = (model IS NOT NULL))
 );
-CREATE INDEX briefings_newest ON briefings (account_id, created_at); -- for reports
+CREATE INDEX briefings_created ON briefings (account_id, created_at); -- for reports
 
 -- Every call of a model, from before it was made: what was sent is paid for,
 -- also when nobody saw the answer.

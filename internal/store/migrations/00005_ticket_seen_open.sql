@@ -4,6 +4,7 @@
 -- while somebody worked on it is still one that people closed when it comes
 -- back to the queue.
 ALTER TABLE handoff_tickets ADD COLUMN seen_open boolean NOT NULL DEFAULT false;
+SET LOCAL baton.account_id = '*'; -- row-level security holds for the owner as well
 UPDATE handoff_tickets SET seen_open = true WHERE NOT closed;
 
 -- +goose Down
