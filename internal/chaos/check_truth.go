@@ -283,7 +283,7 @@ func (ix *index) followed(h *HandoffTruth, run WorkflowRun) string {
 	}
 	last := h.Timeline[len(h.Timeline)-1]
 	for _, op := range ix.ops[h.ID] {
-		if op.Verb == models.VerbResolve && last.RequestID == requestID(op) && h.Resolution != resolutionOf(op) {
+		if op.Verb == models.VerbResolve && last.RequestID == requestID(op) && !strings.HasPrefix(h.Resolution, resolutionOf(op)) {
 			return fmt.Sprintf("its resolution is %q", h.Resolution)
 		}
 	}
