@@ -37,6 +37,8 @@ type briefing struct {
 	// asked is the most pressing reason for another round; empty for none.
 	asked models.BriefingReason
 	state models.EffectState
+	// ruled is the newest briefing of the rules.
+	ruled activities.Ruled
 }
 
 // BriefingWorkflow writes the briefing of a handoff, by rules at once and by a
@@ -54,7 +56,7 @@ func BriefingWorkflow(ctx workflow.Context, in BriefingInput) error {
 		}
 		switch {
 		case b.closed:
-			return nil
+			return b.leave(ctx)
 		case b.asked == "":
 			return b.show(ctx, b.state)
 		case workflow.GetInfo(ctx).GetContinueAsNewSuggested():
@@ -62,8 +64,11 @@ func BriefingWorkflow(ctx workflow.Context, in BriefingInput) error {
 			return workflow.NewContinueAsNewError(ctx, BriefingWorkflow, in)
 		}
 		if b.asked == models.BriefSteps {
-			if err := b.settle(ctx); err != nil || b.closed {
+			if err := b.settle(ctx); err != nil {
 				return err
+			}
+			if b.closed {
+				continue
 			}
 		}
 		b.asked = ""
@@ -82,6 +87,7 @@ func (b *briefing) hear(ctx workflow.Context) {
 		switch {
 		case ask.Reason == models.BriefClosed:
 			b.closed = true
+		case ask.Reason == models.BriefCreated && b.round > 0: // told again, and known
 		case b.asked == "" || ask.Reason != models.BriefSteps:
 			b.asked = ask.Reason
 		}
@@ -113,7 +119,13 @@ func (b *briefing) brief(ctx workflow.Context) error {
 	if err := workflow.ExecuteActivity(rules, a.BriefByRules, b.in.Handoff()).Get(ctx, &ruled); err != nil {
 		return b.failed(ctx, err)
 	}
-	b.state = models.EffectDone
+	if ruled.Version == 0 { // it was closed meanwhile
+		return b.leave(ctx)
+	}
+	b.ruled, b.state = ruled, models.EffectPending
+	if !ruled.AskModel {
+		b.state = models.EffectDone
+	}
 	for again := 0; ruled.AskModel; again++ {
 		asked, err := b.ask(ctx, ruled)
 		if err != nil {
@@ -164,18 +176,22 @@ func (b *briefing) ask(ctx workflow.Context, ruled activities.Ruled) (asked acti
 		return asked, err
 	}
 	if b.closed {
-		return activities.Asked{State: models.EffectDone}, b.leave(ctx, ruled)
+		return activities.Asked{State: models.EffectDone}, b.leave(ctx)
 	}
 	return activities.Asked{State: models.EffectPending}, nil
 }
 
-// leave says of a closed handoff that no model is asked any more.
-func (b *briefing) leave(ctx workflow.Context, ruled activities.Ruled) error {
+// leave says of a closed handoff that no model is asked any more, if one was to
+// be.
+func (b *briefing) leave(ctx workflow.Context) error {
+	if b.state != models.EffectPending || b.ruled.Version == 0 {
+		return nil // nobody waits for a model
+	}
 	var a *activities.Activities
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: TaskQueue, StartToCloseTimeout: 10 * time.Second, Summary: "the handoff is closed: the rules' briefing stays",
 	})
-	return workflow.ExecuteActivity(ctx, a.LeaveBriefing, activities.ModelInput{BriefingInput: b.in.Handoff(), After: ruled.Version}).Get(ctx, nil)
+	return workflow.ExecuteActivity(ctx, a.LeaveBriefing, activities.ModelInput{BriefingInput: b.in.Handoff(), After: b.ruled.Version}).Get(ctx, nil)
 }
 
 // failed ends a run whose activities an operator has ended, or that found no
