@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"reflect"
 	"slices"
 	"time"
 
@@ -161,46 +160,22 @@ func (c *crowd) readBriefing(ctx context.Context, op Op, replica int) {
 	c.briefings[op.Handoff] = append(c.briefings[op.Handoff], doc.BriefingSeen)
 }
 
-// digest is the same for two spellings of the same JSON, such as one with and
-// one without what is empty, and itself empty for none.
+// digest is that of a briefing's content, without the time at which it was
+// made, which only answers have; empty for none.
 func digest(content json.RawMessage) string {
-	var v any
+	var v map[string]any
 	if json.Unmarshal(content, &v) != nil {
 		return ""
 	}
-	text, err := json.Marshal(filled(v))
+	if provenance, ok := v["provenance"].(map[string]any); ok {
+		delete(provenance, "generated_at")
+	}
+	text, err := json.Marshal(v)
 	if err != nil {
 		return ""
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
-}
-
-// filled is a value without what is empty in it; nil when nothing is left.
-func filled(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for name, e := range v {
-			if v[name] = filled(e); v[name] == nil {
-				delete(v, name)
-			}
-		}
-		if len(v) == 0 {
-			return nil
-		}
-	case []any:
-		for i := range v {
-			v[i] = filled(v[i])
-		}
-		if len(v) == 0 {
-			return nil
-		}
-	case string, float64, bool:
-		if reflect.ValueOf(v).IsZero() {
-			return nil
-		}
-	}
-	return v
 }
 
 // gatherBriefings adds the briefings to their handoffs.
