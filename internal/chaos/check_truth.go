@@ -452,6 +452,9 @@ func checkAlive(ix *index) []Violation {
 	if len(ix.marks()) == 0 {
 		found = append(found, Violation{What: "no ticket was ever told"})
 	}
+	if ix.Truth.Model.Answered == 0 {
+		found = append(found, Violation{What: "no model ever answered"})
+	}
 	for _, d := range ix.Deaths {
 		found = append(found, Violation{What: d})
 	}
