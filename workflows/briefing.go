@@ -172,9 +172,10 @@ func (b *briefing) ask(ctx workflow.Context, ruled activities.Ruled) (asked acti
 		cancel()
 	}
 	err = result.Get(ctx, &asked)
-	if !temporal.IsCanceledError(err) || !superseded() {
+	if err == nil || !superseded() {
 		return asked, err
 	}
+	// It was given up, however it ended: what fails after that is not repeated.
 	if b.closed {
 		return activities.Asked{State: models.EffectDone}, b.leave(ctx)
 	}
