@@ -29,6 +29,11 @@ func (c *crowd) enrich(ctx context.Context, p Person, h handoff, rng *rand.Rand)
 		body := map[string]any{"steps": []map[string]any{c.step(id, rng)}}
 		for range tries { // a step that is sent again is the same step
 			status := c.aside(ctx, p, rng.IntN(replicas), http.MethodPost, path+"/steps", body)
+			if status == http.StatusOK {
+				c.mu.Lock()
+				c.stepped = append(c.stepped, h.session)
+				c.mu.Unlock()
+			}
 			if status != 0 && status < http.StatusInternalServerError {
 				return
 			}
@@ -76,8 +81,8 @@ func (c *crowd) aside(ctx context.Context, p Person, replica int, method, path s
 	return status
 }
 
-// freshen has the briefings renewed that do not know the last steps. They would
-// be by themselves, half a minute later.
+// freshen has the briefings renewed that do not know the last steps, or wait for
+// more. They would be by themselves, half a minute later.
 func (c *crowd) freshen(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, c.sys.databaseURL)
 	if err != nil {
@@ -87,7 +92,7 @@ func (c *crowd) freshen(ctx context.Context) error {
 	rows, err := conn.Query(ctx, `SELECT h.account_id, h.session_id, h.id FROM handoffs h
 		JOIN ai_sessions s ON s.account_id = h.account_id AND s.id = h.session_id
 		JOIN handoff_effects e ON e.account_id = h.account_id AND e.handoff_id = h.id AND e.kind = 'briefing'
-		WHERE h.status IN ('queued', 'claimed') AND e.step_count < s.step_count`)
+		WHERE h.status IN ('queued', 'claimed') AND (e.step_count < s.step_count OR s.id = ANY ($1) AND e.state = 'done')`, c.stepped)
 	if err != nil {
 		return err
 	}

@@ -105,6 +105,7 @@ type crowd struct {
 	ops       []Op
 	briefings map[uuid.UUID][]BriefingSeen // in the end
 	surprises []string
+	stepped   []uuid.UUID // sessions that were gone on with
 }
 
 func newCrowd(s *system, began time.Time, people []Person) *crowd {
