@@ -117,6 +117,11 @@ func (a *Activities) BriefByRules(ctx context.Context, in BriefingInput) (Ruled,
 		return Ruled{}, forTemporal(err)
 	}
 	if s.handoff.Status.Closed() {
+		for _, e := range s.handoff.Effects { // an attempt before may have said that a model is waited for
+			if e.Kind == models.EffectBriefing && e.Version != nil && (e.State == models.EffectPending || e.State == models.EffectRetrying) {
+				return Ruled{}, a.LeaveBriefing(ctx, ModelInput{BriefingInput: in, After: *e.Version})
+			}
+		}
 		return Ruled{}, nil
 	}
 	ask, why, _, err := a.mayAsk(ctx)

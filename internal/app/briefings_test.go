@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
 
 	apiclient "github.com/baton-handoff/baton/api/client"
 	"github.com/baton-handoff/baton/internal/llm/llmtest"
@@ -208,6 +209,18 @@ func TestNobodyWaitsForAModel(t *testing.T) {
 	require.NoError(t, b.temporal.GetWorkflow(t.Context(), workflows.BriefingWorkflowID(h.AccountID, h.ID), "").Get(t.Context(), nil))
 	doc = b.awaitBriefing(base, h, "left", by("rules", "done"))
 	require.Contains(t, doc["reason"], "closed before")
+
+	// A worker that died once the rules' briefing was stored leaves it pending;
+	// the next attempt finds the handoff closed.
+	b.exec(`UPDATE handoff_effects SET state = 'pending', reason = NULL WHERE kind = 'briefing'`)
+	id := workflows.BriefingWorkflowID(h.AccountID, h.ID)
+	_, err := b.temporal.SignalWithStartWorkflow(t.Context(), id, workflows.SignalBrief, workflows.BriefingAsk{Reason: models.BriefCreated},
+		client.StartWorkflowOptions{ID: id, TaskQueue: workflows.TaskQueue, TypedSearchAttributes: workflows.AccountAttributes(h.AccountID)},
+		workflows.BriefingWorkflow, workflows.BriefingInput{AccountID: h.AccountID, SessionID: h.SessionID, HandoffID: h.ID})
+	require.NoError(t, err)
+	require.NoError(t, b.temporal.GetWorkflow(t.Context(), id, "").Get(t.Context(), nil))
+	_, doc = b.briefing(base, h)
+	require.Equal(t, "done", doc["state"])
 }
 
 // TestAWorkerIsKilledWhileAModelThinks loses a worker with a call under way.
