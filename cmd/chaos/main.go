@@ -39,6 +39,7 @@ type runCmd struct {
 	Rounds   int           `default:"1" help:"How many rounds, each with a seed and a system of its own."`
 	For      time.Duration `help:"Begin rounds for as long as this, instead."`
 	Accounts int           `default:"3" help:"How many tenants."`
+	Settle   time.Duration `default:"6m" help:"How long everything may take to come to rest in the end."`
 	Calm     bool          `help:"Let nothing go wrong, to tell the instrument's mistakes from Baton's."`
 	Only     string        `help:"Break only what has this in its name, such as psa or worker-1."`
 	Baton    string        `default:"bin/baton" type:"path" help:"The program to break."`
@@ -94,7 +95,7 @@ func (c runCmd) Run(ctx context.Context) error {
 func (c runCmd) round(ctx context.Context, base string, seed uint64, n int) (bool, error) {
 	dir := filepath.Join(base, fmt.Sprintf("seed-%d", seed))
 	o := chaos.Options{
-		Seed: seed, Duration: c.Duration, Accounts: c.Accounts, Calm: c.Calm, Only: c.Only,
+		Seed: seed, Duration: c.Duration, Accounts: c.Accounts, Calm: c.Calm, Only: c.Only, Settle: c.Settle,
 		Baton: c.Baton, OldBaton: c.OldBaton, Dir: dir, Logf: say,
 	}
 	if c.Quiet {

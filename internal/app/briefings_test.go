@@ -4,12 +4,16 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
 
 	apiclient "github.com/baton-handoff/baton/api/client"
 	"github.com/baton-handoff/baton/internal/app"
@@ -28,6 +32,7 @@ func (b *baton) connectModel(kind llmtest.Kind) *llmtest.Fake {
 		server.CloseClientConnections()
 		server.Close()
 	})
+	b.hangUp = server.CloseClientConnections
 	c := fake.Config(server.URL)
 	b.extra = append(
 		b.extra, "BATON_LLM="+string(c.Kind), "BATON_LLM_MODEL="+c.Model, "BATON_LLM_ADDRESS="+c.Address,
@@ -213,6 +218,18 @@ func TestNobodyWaitsForAModel(t *testing.T) {
 	doc = b.awaitBriefing(base, h, "left", by("rules", "done"))
 	require.Contains(t, doc["reason"], "closed before")
 	require.Equal(t, false, doc["stale"])
+
+	// A worker that died once the rules' briefing was stored leaves it pending;
+	// the next attempt finds the handoff closed.
+	b.exec(`UPDATE handoff_effects SET state = 'pending', reason = NULL WHERE kind = 'briefing'`)
+	id := workflows.BriefingWorkflowID(h.AccountID, h.ID)
+	_, err := b.temporal.SignalWithStartWorkflow(t.Context(), id, workflows.SignalBrief, workflows.BriefingAsk{Reason: models.BriefCreated},
+		client.StartWorkflowOptions{ID: id, TaskQueue: workflows.TaskQueue, TypedSearchAttributes: workflows.AccountAttributes(h.AccountID)},
+		workflows.BriefingWorkflow, workflows.BriefingInput{AccountID: h.AccountID, SessionID: h.SessionID, HandoffID: h.ID})
+	require.NoError(t, err)
+	require.NoError(t, b.temporal.GetWorkflow(t.Context(), id, "").Get(t.Context(), nil))
+	_, doc = b.briefing(base, h)
+	require.Equal(t, "done", doc["state"])
 }
 
 // TestAWorkerIsKilledWhileAModelThinks loses a worker with a call under way.
@@ -231,6 +248,31 @@ func TestAWorkerIsKilledWhileAModelThinks(t *testing.T) {
 	doc := b.awaitBriefing(base, h, "after a kill", by("model", "done"))
 	require.EqualValues(t, 2, doc["version"])
 	require.Equal(t, 1, b.sql(`SELECT count(*) FROM model_calls WHERE state = 'under_way'`), "what the lost call may have cost stays on the books")
+}
+
+// TestAQuestionFailsOnceGivenUp holds that a call which breaks after it was given
+// up, and which the server does not repeat for that reason, takes nothing else
+// with it.
+func TestAQuestionFailsOnceGivenUp(t *testing.T) {
+	t.Parallel()
+	b := newBaton(t)
+	model := b.connectModel(llmtest.OpenAI)
+	reached := make(chan struct{}, 1)
+	model.Faults().Next(llmtest.Fault{Kind: llmtest.FaultStall, Reached: reached})
+	b.worker()
+	base := b.api()
+	h := b.handOff(base)
+	<-reached
+	status, _ := b.call(b.ana, http.MethodPost, handoffURL(base, h)+"/briefing/renew", nil)
+	require.Equal(t, http.StatusAccepted, status)
+	id := workflows.BriefingWorkflowID(h.AccountID, h.ID)
+	require.True(t, waitFor(10*time.Second, func() bool {
+		return slices.ContainsFunc(b.historyOf(id, ""), func(e *historypb.HistoryEvent) bool {
+			return e.GetEventType() == enums.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED
+		})
+	}))
+	b.hangUp()
+	b.awaitBriefing(base, h, "asked again", by("model", "done"))
 }
 
 // TestModelsKeepToTheBudget holds that an account past its bound is briefed by

@@ -64,6 +64,7 @@ type baton struct {
 	vic, ada           models.User // viewer, admin
 	eve                models.User // engineer of another account
 	extra              []string    // more settings for apps
+	hangUp             func()      // breaks the connections to the model
 }
 
 func newBaton(t *testing.T) *baton {

@@ -38,7 +38,7 @@ type Sizes struct {
 	Claims, Losing, Races int
 	Clients               int // who race for one handoff
 	Creates               int
-	Outages               int   // handoffs of each account, whose PSA is well or down
+	Outages               int   // handoffs of each account, whose PSA or model is well or not
 	Streams               []int // of one replica
 	Events                int   // to the smallest number of streams; fewer to more
 	IdleStreams           int
@@ -99,6 +99,7 @@ func scenarios() []scenario {
 		{"throughput", "many creates and claims at once", measureThroughput},
 		{"account", "what one account's feed lets through", measureAccount},
 		{"outage", "claims and creates while the PSA is down", measureOutage},
+		{"stall", "claims and creates while the model stalls", measureStall},
 		{"hour", "the busiest hour of a large provider", measureHour},
 		{"up", "the start of `make up`", measureStart},
 	}

@@ -135,6 +135,7 @@ func TestInstrument(t *testing.T) {
 		"race of 10 clients, p99 of all answers ÷ an uncontended claim, p50", "create → frame at another replica ÷ bare Update, p50",
 		"one event to 20 streams ÷ bare net/http, last byte, p99", "resident memory of an idle stream ÷ bare net/http",
 		"claim while the PSA refuses ÷ while it is well, p50", "create while the PSA hangs ÷ while it is well, p50",
+		"claim while the model stalls ÷ without a model, p50", "create while the model stalls ÷ without a model, p50",
 		"queue of 200 ÷ of 50: first page, p50",
 	} {
 		row, ok := rows[what]

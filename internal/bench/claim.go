@@ -24,17 +24,19 @@ type world struct {
 	bare bare
 }
 
-func (b *bench) world(ctx context.Context) (*world, func(), error) {
-	base, stop, err := b.installed.start(ctx, app.Options{API: true, Worker: true})
+func (b *bench) world(ctx context.Context, environ ...string) (*world, func(), error) {
+	own := *b.installed
+	own.extra = environ
+	base, stop, err := own.start(ctx, app.Options{API: true, Worker: true})
 	if err != nil {
 		return nil, nil, err
 	}
-	bare, err := b.installed.startBare(ctx)
+	bare, err := own.startBare(ctx)
 	if err != nil {
 		stop()
 		return nil, nil, err
 	}
-	w := &world{b.installed, base, bare}
+	w := &world{&own, base, bare}
 	leave := func() { bare.stop(); stop() }
 	if err := w.warmUp(ctx, min(b.Sizes.Claims, 10)); err != nil {
 		leave()

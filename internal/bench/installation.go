@@ -49,6 +49,7 @@ type installation struct {
 	sam         person   // hands off
 	seniors     []person // claim
 	secretKeys  string
+	extra       []string // more configuration, of one scenario
 	drop        func()
 }
 
@@ -162,11 +163,11 @@ func (in *installation) temporalOptions() client.Options {
 
 // environ is the configuration of Baton: its defaults, wherever it can be.
 func (in *installation) environ() []string {
-	return []string{
+	return append([]string{
 		"DATABASE_URL=" + in.databaseURL, "BATON_LISTEN=127.0.0.1:0", "BATON_AUTH_HS256_SECRET=" + tokenSecret,
 		"BATON_AUTH_ISSUER=" + tokenIssuer, "BATON_AUTH_AUDIENCE=" + tokenAudience, "BATON_DRAIN=0s", "BATON_MAX_STREAMS=20000",
 		"BATON_SECRET_KEYS=" + in.secretKeys, "BATON_PSA_ALLOW_PRIVATE=127.0.0.0/8",
-	}
+	}, in.extra...)
 }
 
 // start runs an app in this process; o says whether API, worker or both.

@@ -32,29 +32,39 @@ type desk struct {
 	tickets []string
 }
 
-// openDesk makes an account, and connects it to a PSA as its admin would. From
-// then on the PSA has the faults.
-func (w *world) openDesk(ctx context.Context, faults ...psatest.Fault) (_ *desk, err error) {
+// openAccount makes an account of its own in the same installation, with
+// somebody who hands off, somebody who claims, and an admin.
+func (w *world) openAccount(ctx context.Context, name string) (_ *world, admin person, err error) {
 	own := *w.installation
 	db, err := store.Open(ctx, own.databaseURL, store.Options{MaxConns: 2})
 	if err != nil {
-		return nil, err
+		return nil, admin, err
 	}
 	defer db.Close()
 	own.account = uuid.New()
-	if err := db.EnsureAccount(ctx, models.Account{ID: own.account, Name: "Bench MSP with a PSA"}); err != nil {
-		return nil, err
+	if err := db.EnsureAccount(ctx, models.Account{ID: own.account, Name: name}); err != nil {
+		return nil, admin, err
 	}
 	var people []person
 	for _, role := range []models.Role{models.RoleEngineer, models.RoleEngineer, models.RoleAdmin} {
 		p, err := own.user(ctx, db, string(role), role)
 		if err != nil {
-			return nil, err
+			return nil, admin, err
 		}
 		people = append(people, p)
 	}
 	own.sam, own.seniors = people[0], people[1:2]
-	d := &desk{world: &world{&own, w.base, w.bare}, ConnectWise: psatest.NewConnectWise()}
+	return &world{&own, w.base, w.bare}, people[2], nil
+}
+
+// openDesk makes an account, and connects it to a PSA as its admin would. From
+// then on the PSA has the faults.
+func (w *world) openDesk(ctx context.Context, faults ...psatest.Fault) (_ *desk, err error) {
+	own, admin, err := w.openAccount(ctx, "Bench MSP with a PSA")
+	if err != nil {
+		return nil, err
+	}
+	d := &desk{world: own, ConnectWise: psatest.NewConnectWise()}
 	server := httptest.NewServer(d.ConnectWise)
 	over := make(chan struct{})
 	d.close = func() { close(over); server.Close() }
@@ -65,7 +75,7 @@ func (w *world) openDesk(ctx context.Context, faults ...psatest.Fault) (_ *desk,
 		},
 	})
 	if err == nil {
-		_, _, err = people[2].expect(ctx, http.StatusOK, http.MethodPut, w.base+"/api/v1/psa/connection", string(body))
+		_, _, err = admin.expect(ctx, http.StatusOK, http.MethodPut, w.base+"/api/v1/psa/connection", string(body))
 	}
 	if err != nil {
 		d.close()
@@ -137,7 +147,7 @@ func measureOutage(ctx context.Context, b *bench) ([]Row, error) {
 	for r := range b.Sizes.Rounds {
 		// First all creates, so that the claims find an outage that has lasted.
 		handoffs := make([][]handoff, len(states))
-		err := b.inTurn(desks, func(i int, d *desk) error {
+		err := inTurn(b.Sizes.Outages, desks, func(i int, d *desk) error {
 			h, took, err := d.create(ctx)
 			handoffs[i] = append(handoffs[i], h)
 			creates[i][r].baton = append(creates[i][r].baton, milliseconds(took))
@@ -146,7 +156,7 @@ func measureOutage(ctx context.Context, b *bench) ([]Row, error) {
 		if err != nil {
 			return nil, err
 		}
-		err = b.inTurn(desks, func(i int, d *desk) error {
+		err = inTurn(b.Sizes.Outages, desks, func(i int, d *desk) error {
 			took, err := d.claim(ctx, handoffs[i][len(claims[i][r].baton)])
 			claims[i][r].baton = append(claims[i][r].baton, milliseconds(took))
 			return err
@@ -175,14 +185,14 @@ func measureOutage(ctx context.Context, b *bench) ([]Row, error) {
 	return rows, nil
 }
 
-// inTurn does something at each desk, and again, each time beginning with
+// inTurn does something for each of a list, and again, each time beginning with
 // another one.
-func (b *bench) inTurn(desks []*desk, do func(i int, d *desk) error) error {
-	calls := make([]func() error, len(desks))
-	for i, d := range desks {
-		calls[i] = func() error { return do(i, d) }
+func inTurn[T any](times int, list []T, do func(i int, one T) error) error {
+	calls := make([]func() error, len(list))
+	for i, one := range list {
+		calls[i] = func() error { return do(i, one) }
 	}
-	for n := range b.Sizes.Outages {
+	for n := range times {
 		if err := alternate(n, calls...); err != nil {
 			return err
 		}

@@ -151,7 +151,8 @@ func (ix *index) words(h *HandoffTruth, e Entry) string {
 	case models.VerbCreate:
 		return "Please look at the connector."
 	case models.VerbResolve:
-		return h.Resolution
+		first, _, _ := strings.Cut(h.Resolution, "\n")
+		return first
 	case models.VerbRelease, models.VerbCancel:
 		return "not mine"
 	case models.VerbReassign:

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/baton-handoff/baton/internal/llm/llmtest"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -286,6 +288,64 @@ func TestChecksCanFail(t *testing.T) {
 			r.Truth.TicketRuns[0].Failed = []string{"NonDeterministicError: [TMPRL1100]"}
 		}, "ticket-story"},
 		{"a log holds a secret", func(_ *testing.T, r *Record) { r.Truth.Leaks = []string{"api-1.log holds the secret of psa-1"} }, "secrets"},
+		{"a request to the model holds what was planted", func(_ *testing.T, r *Record) {
+			r.Truth.Leaks = []string{"a request to the model holds the password that was planted in a step"}
+		}, "secrets"},
+		{"a handoff is not briefed", func(t *testing.T, r *Record) {
+			i := slices.IndexFunc(r.Truth.Handoffs, func(h HandoffTruth) bool { return h.State.Status.Open() })
+			require.GreaterOrEqual(t, i, 0)
+			r.Truth.Handoffs[i].Briefings, r.Truth.Handoffs[i].Briefing = nil, nil
+		}, "briefed"},
+		{"a briefing waits for ever", func(t *testing.T, r *Record) { someBriefed(t, r).Briefing.State = models.EffectPending }, "briefed"},
+		{"a briefing fails, and nobody knows why", func(t *testing.T, r *Record) {
+			h := someBriefed(t, r)
+			h.Briefing.State, h.Briefing.Reason = models.EffectFailed, nil
+		}, "briefed"},
+		{"the rules' briefing stays, and nobody knows why", func(t *testing.T, r *Record) {
+			h := someBriefed(t, r)
+			h.Briefings = h.Briefings[:1]
+			*h.Briefing.Version, *h.Briefing.Source = 1, models.SourceRules
+		}, "briefed"},
+		{"readers are told of an older briefing", func(t *testing.T, r *Record) { *someBriefed(t, r).Briefing.Version-- }, "briefed"},
+		{"it is not known how a briefing stands", func(t *testing.T, r *Record) { someBriefed(t, r).Briefing = nil }, "briefed"},
+		{"a briefing lacks a step", func(t *testing.T, r *Record) {
+			for i := range r.Truth.Handoffs {
+				r.Truth.Handoffs[i].SessionSteps++
+			}
+		}, "briefed"},
+		{"who reads a briefing is shown another one", func(t *testing.T, r *Record) { r.Briefings[someBriefed(t, r).ID][0].Digest = "another" }, "briefed"},
+		{"a briefing cannot be read", func(t *testing.T, r *Record) {
+			r.Briefings[someBriefed(t, r).ID][1] = BriefingSeen{HTTP: http.StatusNotFound}
+		}, "briefed"},
+		{"nobody reads the briefings", func(_ *testing.T, r *Record) { r.Briefings = nil }, "briefed"},
+		{"a renewal is answered with an internal error", func(_ *testing.T, r *Record) { r.Surprises = []string{"POST …/renew was answered with 500"} }, "briefed"},
+		{"the workflow of a briefing fails", func(_ *testing.T, r *Record) { r.Truth.BriefingRuns[0].Status = "Failed" }, "briefed"},
+		{"the workflow of a briefing could not be replayed", func(_ *testing.T, r *Record) {
+			r.Truth.BriefingRuns[0].Failed = []string{"NonDeterministicError: [TMPRL1100]"}
+		}, "briefed"},
+		{"the workflow of a briefing goes on", func(_ *testing.T, r *Record) { r.Truth.Outlived = []string{"briefing/1"} }, "nothing-stuck"},
+		{"a version of a briefing is lost", func(t *testing.T, r *Record) {
+			h := someBriefed(t, r)
+			h.Briefings = h.Briefings[1:]
+		}, "briefings"},
+		{"a model's briefing follows a model's", func(t *testing.T, r *Record) {
+			h := someBriefed(t, r)
+			again := h.Briefings[len(h.Briefings)-1]
+			again.Version++
+			h.Briefings = append(h.Briefings, again)
+		}, "briefings"},
+		{"a briefing knows steps that are not there", func(t *testing.T, r *Record) { someBriefed(t, r).Briefings[0].Steps = 99 }, "briefings"},
+		{"a statement cites a step that is not there", func(t *testing.T, r *Record) { rewrite(t, r, `"refs":[1]`, `"refs":[987654]`) }, "briefings"},
+		{"a hypothesis cites a step that is not there", func(t *testing.T, r *Record) { rewrite(t, r, `"for":[1]`, `"for":[99]`) }, "briefings"},
+		{"an attempt was in a step that is not there", func(t *testing.T, r *Record) { rewrite(t, r, `"step":2`, `"step":99`) }, "briefings"},
+		{"a statement rests on nothing", func(t *testing.T, r *Record) { rewrite(t, r, `"by":"model","refs":[1]`, `"by":"model","refs":[]`) }, "briefings"},
+		{"an invention is shown as a fact", func(t *testing.T, r *Record) { rewrite(t, r, `"text":"`, `"text":"`+llmtest.InventedQuote) }, "briefings"},
+		{"a model changes what the sender wrote", func(t *testing.T, r *Record) { rewrite(t, r, `"notes":"Please`, `"notes":"Do not`) }, "briefings"},
+		{"a model changes what happened", func(t *testing.T, r *Record) { rewrite(t, r, `"what":"`, `"what":"It did not: `) }, "briefings"},
+		{"a briefing is no JSON", func(t *testing.T, r *Record) { rewrite(t, r, `{`, ``) }, "briefings"},
+		{"a call of the model is not on the books", func(_ *testing.T, r *Record) { r.Truth.Model.Booked = r.Truth.Model.Answered - 1 }, "books"},
+		{"a call of the model is on the books for less", func(_ *testing.T, r *Record) { r.Truth.Model.Cost = r.Truth.Model.Billed - 1 }, "books"},
+		{"no model is asked", func(_ *testing.T, r *Record) { r.Truth.Model = ModelTruth{} }, "alive"},
 		{"nothing happens", func(_ *testing.T, r *Record) { *r = Record{} }, "alive"},
 		{"no ticket is told", func(_ *testing.T, r *Record) { r.Truth.Tickets = nil }, "alive"},
 		{"a process dies", func(_ *testing.T, r *Record) { r.Deaths = []string{"api-1: panic"} }, "alive"},
@@ -359,6 +419,29 @@ func someTicketed(t *testing.T, r *Record) *HandoffTruth {
 	}
 	t.Fatal("the record has no handoff with a ticket")
 	return nil
+}
+
+// someBriefed is a handoff whose newest briefing is a model's.
+func someBriefed(t *testing.T, r *Record) *HandoffTruth {
+	t.Helper()
+	for i := range r.Truth.Handoffs {
+		h := &r.Truth.Handoffs[i]
+		if n := len(h.Briefings); n == 2 && h.Briefings[1].Source == models.SourceModel && len(r.Briefings[h.ID]) == replicas &&
+			strings.Contains(string(h.Briefings[1].Content), `"by":"model","refs":[1]`) {
+			return h
+		}
+	}
+	t.Fatal("the record has no handoff that a model briefed")
+	return nil
+}
+
+// rewrite changes what a model's briefing says.
+func rewrite(t *testing.T, r *Record, from, to string) {
+	t.Helper()
+	b := &someBriefed(t, r).Briefings[1]
+	text := string(b.Content)
+	require.Contains(t, text, from)
+	b.Content = json.RawMessage(strings.ReplaceAll(text, from, to))
 }
 
 func someOp(t *testing.T, r *Record, verb models.Verb, fits func(Op) bool) Op {

@@ -283,7 +283,7 @@ func (ix *index) followed(h *HandoffTruth, run WorkflowRun) string {
 	}
 	last := h.Timeline[len(h.Timeline)-1]
 	for _, op := range ix.ops[h.ID] {
-		if op.Verb == models.VerbResolve && last.RequestID == requestID(op) && h.Resolution != resolutionOf(op) {
+		if op.Verb == models.VerbResolve && last.RequestID == requestID(op) && !strings.HasPrefix(h.Resolution, resolutionOf(op)) {
 			return fmt.Sprintf("its resolution is %q", h.Resolution)
 		}
 	}
@@ -451,6 +451,9 @@ func checkAlive(ix *index) []Violation {
 	}
 	if len(ix.marks()) == 0 {
 		found = append(found, Violation{What: "no ticket was ever told"})
+	}
+	if ix.Truth.Model.Answered == 0 {
+		found = append(found, Violation{What: "no model ever answered"})
 	}
 	for _, d := range ix.Deaths {
 		found = append(found, Violation{What: d})

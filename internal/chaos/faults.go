@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/baton-handoff/baton/internal/devstack"
+	"github.com/baton-handoff/baton/internal/llm/llmtest"
 	"github.com/baton-handoff/baton/internal/psa/psatest"
 )
 
@@ -49,6 +50,7 @@ func faults(s *system) []fault {
 	for _, d := range s.desks {
 		desks = append(desks, d.name)
 	}
+	minds := []string{oracleName}
 	writes := []psatest.Op{psatest.OpAddNote, psatest.OpUpdate}
 	all := []fault{
 		{name: "kill -9", weight: 6, on: batons, least: 200 * time.Millisecond, most: 4 * time.Second, strike: ifRunning((*devstack.Process).Kill), end: start},
@@ -65,6 +67,10 @@ func faults(s *system) []fault {
 		{name: "fail the calls of", weight: 2, on: desks, least: time.Second, most: 6 * time.Second, strike: misbehave(0.6, psatest.Fault{Kind: psatest.FaultStatus, Status: http.StatusInternalServerError}), end: behave},
 		{name: "let dawdle", weight: 2, on: desks, least: time.Second, most: 6 * time.Second, strike: misbehave(0.6, psatest.Fault{Kind: psatest.FaultSlow, Delay: 2 * time.Second}), end: behave},
 		{name: "lose the answers to writes of", weight: 4, on: desks, least: 2 * time.Second, most: 8 * time.Second, strike: misbehave(0.7, psatest.Fault{Kind: psatest.FaultCommitThenDrop, On: writes}), end: behave},
+		{name: "limit the calls of", weight: 2, on: minds, least: time.Second, most: 6 * time.Second, strike: confuse(limits()...), end: calmDown},
+		{name: "fail the calls of", weight: 2, on: minds, least: time.Second, most: 6 * time.Second, strike: confuse(trouble()...), end: calmDown},
+		{name: "let dawdle", weight: 2, on: minds, least: time.Second, most: 6 * time.Second, strike: confuse(llmtest.Fault{Kind: llmtest.FaultSlow, Delay: 4 * time.Second}), end: calmDown},
+		{name: "confuse", weight: 4, on: minds, least: 2 * time.Second, most: 8 * time.Second, strike: confuse(wrong()...), end: calmDown},
 	}
 	if rolls {
 		all = append(all, fault{name: "roll the build of", weight: 6, on: workers, strike: roll})

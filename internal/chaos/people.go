@@ -101,8 +101,11 @@ type crowd struct {
 	boards map[uuid.UUID]*board
 	http   *http.Client
 
-	mu  sync.Mutex
-	ops []Op
+	mu        sync.Mutex
+	ops       []Op
+	briefings map[uuid.UUID][]BriefingSeen // in the end
+	surprises []string
+	stepped   []uuid.UUID // sessions that were gone on with
 }
 
 func newCrowd(s *system, began time.Time, people []Person) *crowd {
@@ -146,6 +149,10 @@ func (c *crowd) act(ctx context.Context, p Person, rng *rand.Rand) {
 	}
 	if rng.IntN(30) == 0 {
 		c.intrude(ctx, c.people[rng.IntN(len(c.people))], h, rng)
+		return
+	}
+	if rng.IntN(8) == 0 {
+		c.enrich(ctx, p, h, rng)
 		return
 	}
 	op := Op{By: p.ID, Account: p.Account, Session: h.session, Handoff: h.id, Intent: h.intent, Key: uuid.NewString()}
@@ -250,11 +257,13 @@ func (c *crowd) handOff(ctx context.Context, p Person, rng *rand.Rand) {
 // newSession is not what the run is about: it is tried until it works.
 func (c *crowd) newSession(ctx context.Context, p Person, ticket string, rng *rand.Rand) (session, bool) {
 	key := uuid.NewString()
+	sentence, secret := c.sys.secrets.planted(key, "a session")
 	body := map[string]any{
-		"title": "Outlook does not sync", "client_name": "Larch Dental", "problem": "No mail since Monday.",
+		"title": "Outlook does not sync", "client_name": "Larch Dental", "problem": "No mail since Monday. " + sentence,
 		"steps": []map[string]any{
 			{"id": uuid.New(), "at": time.Now(), "actor": "user", "kind": "message", "text": "No mail since Monday."},
 			{"id": uuid.New(), "at": time.Now(), "actor": "engineer", "kind": "command", "text": "Restart-Service ClickToRunSvc", "outcome": "no_change"},
+			{"id": uuid.New(), "at": time.Now(), "actor": "user", "kind": "message", "text": "I tried " + secret + " three times."},
 		},
 	}
 	if ticket != "" {
@@ -311,7 +320,7 @@ func (c *crowd) ask(ctx context.Context, op Op, replica int) Op {
 	switch op.Verb {
 	case models.VerbCreate:
 		path += "/handoff"
-		body = map[string]any{"intent": op.Intent, "engineer_notes": "Please look at the connector."}
+		body = map[string]any{"intent": op.Intent, "engineer_notes": "Please look at the connector." + c.careless(op)}
 		if op.Target != uuid.Nil {
 			body["target_user_id"] = op.Target
 		}
@@ -322,11 +331,11 @@ func (c *crowd) ask(ctx context.Context, op Op, replica int) Op {
 		path += "/handoffs/" + op.Handoff.String() + "/" + string(op.Verb)
 		switch op.Verb {
 		case models.VerbReassign:
-			body = map[string]any{"target_user_id": op.Target, "note": "yours, I think"}
+			body = map[string]any{"target_user_id": op.Target, "note": "yours, I think" + c.careless(op)}
 		case models.VerbResolve:
-			body = map[string]any{"resolution": resolutionOf(op)}
+			body = map[string]any{"resolution": resolutionOf(op) + c.careless(op)}
 		case models.VerbRelease, models.VerbCancel:
-			body = map[string]any{"note": "not mine"}
+			body = map[string]any{"note": "not mine" + c.careless(op)}
 		default:
 		}
 	}
@@ -345,7 +354,17 @@ func (c *crowd) ask(ctx context.Context, op Op, replica int) Op {
 	return c.record(op)
 }
 
-// resolutionOf is a text that no other request has.
+// careless is what some people write below what they had to say. It is the same
+// whenever a request is repeated.
+func (c *crowd) careless(op Op) string {
+	if len(op.Key) == 0 || op.Key[0]%3 != 0 {
+		return ""
+	}
+	sentence, _ := c.sys.secrets.planted(op.Key, "a "+string(op.Verb))
+	return "\n" + sentence
+}
+
+// resolutionOf is the first line of a resolution, which no other request has.
 func resolutionOf(op Op) string { return "connector restarted, " + op.Key }
 
 func (c *crowd) record(op Op) Op {
@@ -438,7 +457,11 @@ func (c *crowd) call(ctx context.Context, p Person, replica int, method, path, k
 	if err != nil {
 		return 0, nil, trimmed(err)
 	}
-	c.sys.secrets.search("an answer to "+method+" "+path, answer)
+	look := c.sys.secrets.searchShown
+	if method == http.MethodGet && strings.HasSuffix(path, "/briefing") {
+		look = c.sys.secrets.search
+	}
+	look("an answer to "+method+" "+path, answer)
 	return resp.StatusCode, answer, nil
 }
 
@@ -526,6 +549,7 @@ func (c *crowd) look(ctx context.Context) {
 		seen[op.Handoff] = true
 		for replica := range replicas {
 			c.ask(ctx, Op{Verb: VerbRead, By: op.By, Account: op.Account, Session: op.Session, Handoff: op.Handoff, Intent: op.Intent}, replica)
+			c.readBriefing(ctx, op, replica)
 		}
 	}
 }

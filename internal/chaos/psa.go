@@ -155,6 +155,7 @@ func (s *system) gatherTickets() []TicketTruth {
 			}
 			for _, n := range t.Notes {
 				ticket.Notes = append(ticket.Notes, TicketNote{strconv.FormatInt(n.ID, 10), n.Text})
+				s.secrets.search("a ticket of "+d.name, []byte(n.Text))
 			}
 			all = append(all, ticket)
 		}

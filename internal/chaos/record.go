@@ -29,7 +29,11 @@ type Record struct {
 	Faults  []FaultEvent `json:"faults"`
 	// Deaths are processes that ended though nobody asked them to.
 	Deaths []string `json:"deaths"`
-	Truth  Truth    `json:"truth"`
+	// Briefings are what was answered in the end, by handoff, and Surprises
+	// answers to requests about briefings that the contract does not have.
+	Briefings map[uuid.UUID][]BriefingSeen `json:"briefings"`
+	Surprises []string                     `json:"surprises,omitempty"`
+	Truth     Truth                        `json:"truth"`
 }
 
 // Person is somebody who uses Baton.

@@ -128,6 +128,7 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 		check func(context.Context) error
 	}{
 		{"every outcome is known", c.askAgain},
+		{"briefings know the last steps", c.freshen},
 		{"everything has come to rest", func(ctx context.Context) error { return sys.settled(ctx, streams) }},
 	} {
 		if err := await(ctx, o.Settle, rest.when, rest.check); err != nil {
@@ -144,7 +145,7 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 	if r.Truth, err = sys.gather(ctx); err != nil {
 		return nil, fmt.Errorf("asking the stores what became of it: %w", err)
 	}
-	r.Ops, r.Deaths = c.ops, sys.deaths
+	r.Ops, r.Deaths, r.Briefings, r.Surprises = c.ops, sys.deaths, c.briefings, c.surprises
 	sort.SliceStable(r.Ops, func(i, j int) bool { return r.Ops[i].Call < r.Ops[j].Call })
 	for _, s := range streams {
 		r.Streams = append(r.Streams, s.seen)

@@ -127,6 +127,30 @@ var guards = []guard{
 		caught: []string{"secrets"},
 	},
 	{
+		name: "a story is told without secrets", file: "activities/redaction.go",
+		from:   `texts, s.counts, err = a.redaction.Texts(ctx, texts)`,
+		to:     `_, s.counts, err = a.redaction.Texts(ctx, texts)`,
+		caught: []string{"secrets"},
+	},
+	{
+		name: "a model cites what is there", file: "internal/briefing/check.go",
+		from:   `case !ok:` + "\n",
+		to:     `case !ok && ref < 0:` + "\n",
+		caught: []string{"briefings"},
+	},
+	{
+		name: "what rests on nothing is marked", file: "internal/briefing/check.go",
+		from:   `basis.Unsupported = len(basis.Refs) == 0 && !basis.FromHandoff`,
+		to:     `basis.Unsupported = false`,
+		caught: []string{"briefings"},
+	},
+	{
+		name: "a call is on the books before it is made", file: "internal/store/briefings.go",
+		from:   `if allowed = spent+c.CostMicroUSD <= most; !allowed {`,
+		to:     `if allowed = true; true {`,
+		caught: []string{"books"},
+	},
+	{
 		name: "a ticket gets its note", file: "workflows/effects.go",
 		from:   `due: func(t models.Transition) bool { return t.Verb == models.VerbCreate },`,
 		to:     `due: func(t models.Transition) bool { return false },`,

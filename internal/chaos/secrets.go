@@ -24,10 +24,13 @@ import (
 type secrets struct {
 	mu    sync.Mutex
 	kept  map[string]string // what it is, by the secret
+	cores map[string]string // what was planted, by its core
 	found map[string]bool
 }
 
-func newSecrets() *secrets { return &secrets{kept: map[string]string{}, found: map[string]bool{}} }
+func newSecrets() *secrets {
+	return &secrets{kept: map[string]string{}, cores: map[string]string{}, found: map[string]bool{}}
+}
 
 // shortest is how long a text has to be to be a secret: shorter ones are found
 // in any text.
@@ -46,6 +49,19 @@ func (s *secrets) keep(what, secret string) {
 func (s *secrets) search(where string, text []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.searchPlanted(where, text)
+	s.searchKept(where, text)
+}
+
+// searchShown looks through what shows people their own words again, which may
+// hold what was planted in them.
+func (s *secrets) searchShown(where string, text []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.searchKept(where, text)
+}
+
+func (s *secrets) searchKept(where string, text []byte) {
 	for secret, what := range s.kept {
 		if bytes.Contains(text, []byte(secret)) {
 			s.found[where+" holds "+what] = true
@@ -85,25 +101,30 @@ func (s *system) searchLogs() error {
 	})
 }
 
-// searchConnections looks through what is stored of the connections.
-func (s *system) searchConnections(ctx context.Context, conn *pgx.Conn) error {
+// searchTables looks through what is stored of the connections, and of what was
+// made of sessions.
+func (s *system) searchTables(ctx context.Context, conn *pgx.Conn) error {
 	if _, err := conn.Exec(ctx, `SET bytea_output = 'escape'`); err != nil { // so that text in bytes is text
 		return err
 	}
-	rows, err := conn.Query(ctx, `SELECT to_jsonb(c)::text FROM psa_connections c`)
-	if err != nil {
-		return err
+	for _, table := range []string{"psa_connections", "psa_steps", "handoff_effects", "handoff_documentation", "briefings", "model_calls"} {
+		rows, err := conn.Query(ctx, `SELECT to_jsonb(t)::text FROM `+pgx.Identifier{table}.Sanitize()+` t`)
+		if err != nil {
+			return err
+		}
+		var row string
+		if _, err = pgx.ForEachRow(rows, []any{&row}, func() error {
+			s.secrets.search("the table "+table, []byte(row))
+			return nil
+		}); err != nil {
+			return err
+		}
 	}
-	var row string
-	_, err = pgx.ForEachRow(rows, []any{&row}, func() error {
-		s.secrets.search("the table psa_connections", []byte(row))
-		return nil
-	})
-	return err
+	return nil
 }
 
-// searchHistories looks through all workflows that gatherRuns and
-// gatherTicketRuns do not read.
+// searchHistories looks through all workflows that gatherRuns,
+// gatherTicketRuns and gatherBriefingRuns do not read.
 func (s *system) searchHistories(ctx context.Context) error {
 	infos, err := s.list(ctx, "")
 	if err != nil {
@@ -111,7 +132,7 @@ func (s *system) searchHistories(ctx context.Context) error {
 	}
 	for _, info := range infos {
 		switch info.GetType().GetName() {
-		case "HandoffWorkflow", "TicketWorkflow":
+		case "HandoffWorkflow", "TicketWorkflow", "BriefingWorkflow":
 			continue
 		}
 		id := info.GetExecution()

@@ -5,10 +5,32 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
+
+// TestPlantedSecretsAreFound also when they are cut, and never where people are
+// shown their own words; and a record holds none.
+func TestPlantedSecretsAreFound(t *testing.T) {
+	t.Parallel()
+	s := newSecrets()
+	for i := range 100 {
+		sentence, secret := s.planted(strconv.Itoa(i), "a step")
+		require.Contains(t, sentence, secret)
+		again, _ := s.planted(strconv.Itoa(i), "a step")
+		require.Equal(t, sentence, again)
+		require.NotRegexp(t, plantedCore, masked(sentence))
+		s.searchShown("an answer", []byte(sentence))
+		require.Empty(t, s.leaks())
+	}
+	_, secret := s.planted("7", "a step")
+	s.search("a log", []byte(secret[:len(secret)-1]+"…"))
+	s.search("a log", []byte("Zx7AAAAAAAA was not planted"))
+	require.Len(t, s.leaks(), 1)
+	require.NotContains(t, s.leaks()[0], "Zx7")
+}
 
 // TestSecretsAreFound in logs wherever they are, also in the form in which they
 // are sent, and what is said of them does not hold them.

@@ -46,8 +46,8 @@ type part struct {
 func (p *part) process() *devstack.Process { return p.builds[p.running] }
 
 // system is a whole Baton: two APIs and two workers, each with links of its
-// own to PostgreSQL and Temporal, a link for clients to each API, and a PSA of
-// its own, behind a link, for each account.
+// own to PostgreSQL and Temporal, a link for clients to each API, a PSA of its
+// own, behind a link, for each account, and a language model for all of them.
 type system struct {
 	dir      string
 	postgres *devstack.Stack
@@ -58,6 +58,7 @@ type system struct {
 	links  []*link
 	doors  []*link // the links of clients to the API replicas, also in links
 	desks  []*desk // the PSAs of the accounts
+	model  *oracle // that makes briefings better
 	server *toxiproxy.ApiServer
 
 	databaseURL string // past all links
@@ -91,6 +92,9 @@ func startSystem(ctx context.Context, o Options) (_ *system, err error) {
 		if err := s.addDesk(ctx, i, o.Seed); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.addModel(ctx, o.Seed); err != nil {
+		return nil, err
 	}
 	for i := range replicas {
 		if err := s.addAPI(i, o); err != nil {
@@ -184,13 +188,13 @@ func (s *system) environ(name string) ([]string, error) {
 		return nil, err
 	}
 	u.Host = database.address
-	return []string{
+	return append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir,
 		"DATABASE_URL=" + u.String(), "TEMPORAL_ADDRESS=" + temporal.address,
 		"GORACE=halt_on_error=1", // for a build with -race
 		"BATON_SECRET_KEYS=" + s.keys, "BATON_PSA_ALLOW_PRIVATE=127.0.0.0/8",
 		"BATON_DB_MAX_CONNS=20", "BATON_LOG_LEVEL=info", "BATON_DRAIN=1s",
-	}, nil
+	}, s.model.environ()...), nil
 }
 
 func (s *system) addAPI(i int, o Options) error {
@@ -350,6 +354,7 @@ func (s *system) heal(ctx context.Context) error {
 	for _, d := range s.desks {
 		d.fake.Desk().Faults().Clear()
 	}
+	s.model.fake.Faults().Clear()
 	if s.disk != nil {
 		errs = append(errs, s.disk.empty())
 	}
@@ -390,6 +395,9 @@ func (s *system) stop(ctx context.Context) error {
 	}
 	for _, d := range s.desks {
 		errs = append(errs, d.server.Close())
+	}
+	if s.model != nil {
+		errs = append(errs, s.model.server.Close())
 	}
 	if s.client != nil {
 		s.client.Close()

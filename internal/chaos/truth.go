@@ -29,6 +29,10 @@ type Truth struct {
 	// workflows that tell them.
 	Tickets    []TicketTruth `json:"tickets"`
 	TicketRuns []TicketRun   `json:"ticket_runs"`
+	// BriefingRuns are the runs of the workflows that brief handoffs, and Model
+	// what that cost.
+	BriefingRuns []BriefingRun `json:"briefing_runs"`
+	Model        ModelTruth    `json:"model"`
 	// Leaks say where a secret was found that does not belong there.
 	Leaks []string `json:"leaks,omitempty"`
 	// Outlived are open workflows of side effects that their handoff did not
@@ -59,6 +63,11 @@ type HandoffTruth struct {
 	// Steps are how its ticket was told, and PSA what readers see of that.
 	Steps []models.PSAStep `json:"steps,omitempty"`
 	PSA   *models.Effect   `json:"psa,omitempty"`
+	// SessionSteps is how many steps its session has, Briefings what was made of
+	// them, oldest first, and Briefing how that stands.
+	SessionSteps int             `json:"session_steps"`
+	Briefings    []BriefingTruth `json:"briefings,omitempty"`
+	Briefing     *models.Effect  `json:"briefing,omitempty"`
 }
 
 // Entry is an accepted transition in the timeline.
@@ -129,6 +138,12 @@ func (s *system) gather(ctx context.Context) (Truth, error) {
 	if t.Handoffs, err = gatherHandoffs(ctx, conn); err != nil {
 		return t, fmt.Errorf("reading handoffs: %w", err)
 	}
+	if err = gatherBriefings(ctx, conn, t.Handoffs); err != nil {
+		return t, fmt.Errorf("reading briefings: %w", err)
+	}
+	if t.Model, err = s.gatherModel(ctx, conn); err != nil {
+		return t, fmt.Errorf("reading what the model cost: %w", err)
+	}
 	if t.Feeds, err = gatherFeeds(ctx, conn); err != nil {
 		return t, fmt.Errorf("reading feeds: %w", err)
 	}
@@ -138,8 +153,11 @@ func (s *system) gather(ctx context.Context) (Truth, error) {
 	if t.TicketRuns, err = s.gatherTicketRuns(ctx); err != nil {
 		return t, fmt.Errorf("reading workflows of tickets: %w", err)
 	}
+	if t.BriefingRuns, err = s.gatherBriefingRuns(ctx); err != nil {
+		return t, fmt.Errorf("reading workflows of briefings: %w", err)
+	}
 	t.Tickets = s.gatherTickets()
-	if err := errors.Join(s.searchLogs(), s.searchConnections(ctx, conn), s.searchHistories(ctx)); err != nil {
+	if err := errors.Join(s.searchLogs(), s.searchTables(ctx, conn), s.searchHistories(ctx)); err != nil {
 		return t, fmt.Errorf("looking for secrets: %w", err)
 	}
 	t.Leaks = s.secrets.leaks()
@@ -158,14 +176,15 @@ const (
 	allHandoffs  = "WorkflowType = 'HandoffWorkflow'"
 	openHandoffs = allHandoffs + " AND ExecutionStatus = 'Running'"
 	allTickets   = "WorkflowType = 'TicketWorkflow'"
-	openEffects  = "WorkflowType IN ('EffectWorkflow', 'TicketWorkflow') AND ExecutionStatus = 'Running'"
+	allBriefings = "WorkflowType = 'BriefingWorkflow'"
+	openEffects  = "WorkflowType IN ('EffectWorkflow', 'TicketWorkflow', 'BriefingWorkflow') AND ExecutionStatus = 'Running'"
 )
 
 func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error) {
 	var all []HandoffTruth
 	at := map[uuid.UUID]int{}
 	rows, err := conn.Query(ctx, `SELECT h.account_id, h.id, h.session_id, h.intent, h.handed_off_by, h.version, h.generation, h.status,
-			h.claimed_by, h.target_user_id, s.status, s.owner_id, coalesce(h.resolution, ''), coalesce(s.psa_ticket, '')
+			h.claimed_by, h.target_user_id, s.status, s.owner_id, coalesce(h.resolution, ''), coalesce(s.psa_ticket, ''), s.step_count
 		FROM handoffs h JOIN ai_sessions s ON s.account_id = h.account_id AND s.id = h.session_id ORDER BY h.created_at, h.id`)
 	if err != nil {
 		return nil, err
@@ -174,10 +193,10 @@ func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error)
 	var holder, target *uuid.UUID
 	_, err = pgx.ForEachRow(rows, []any{
 		&h.Account, &h.ID, &h.Session, &h.Intent, &h.Sender, &h.State.Version, &h.State.Generation, &h.State.Status,
-		&holder, &target, &h.SessionStatus, &h.SessionOwner, &h.Resolution, &h.Ticket,
+		&holder, &target, &h.SessionStatus, &h.SessionOwner, &h.Resolution, &h.Ticket, &h.SessionSteps,
 	}, func() error {
 		h.State.Holder, h.State.Target = idOf(holder), idOf(target)
-		h.Effects = map[string]string{}
+		h.Effects, h.Resolution = map[string]string{}, masked(h.Resolution)
 		at[h.ID] = len(all)
 		all = append(all, h)
 		return nil
@@ -212,6 +231,9 @@ func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error)
 		h.Effects[string(e.Kind)] = string(e.State)
 		if e.Kind == models.EffectPSA {
 			h.PSA = &e
+		}
+		if e.Kind == models.EffectBriefing {
+			h.Briefing = &e
 		}
 	}
 	rows, _ = conn.Query(ctx, `SELECT * FROM psa_steps ORDER BY handoff_id, version`)
@@ -402,7 +424,9 @@ func (s *system) settled(ctx context.Context, readers []*reader) error {
 	err = conn.QueryRow(ctx, `SELECT count(*) FROM handoffs h WHERE version > 0 AND (NOT EXISTS
 			(SELECT FROM handoff_effects e WHERE e.account_id = h.account_id AND e.handoff_id = h.id AND e.kind = 'documentation')
 		OR EXISTS
-			(SELECT FROM handoff_effects e WHERE e.account_id = h.account_id AND e.handoff_id = h.id AND e.state NOT IN ('done', 'skipped')))`).Scan(&unsettled)
+			(SELECT FROM handoff_effects e WHERE e.account_id = h.account_id AND e.handoff_id = h.id AND e.state NOT IN ('done', 'skipped') AND (e.kind <> 'briefing' OR e.state <> 'failed'))
+		OR h.status IN ('queued', 'claimed') AND NOT EXISTS
+			(SELECT FROM handoff_effects e WHERE e.account_id = h.account_id AND e.handoff_id = h.id AND e.kind = 'briefing'))`).Scan(&unsettled)
 	if err != nil {
 		return err
 	}

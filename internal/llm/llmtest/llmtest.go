@@ -66,6 +66,7 @@ type Fake struct {
 	tee      io.Writer
 	count    int
 	answered int
+	billed   usage
 	underway int
 	peak     int
 	cached   map[string]bool
@@ -185,6 +186,14 @@ func (f *Fake) Answered() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.answered
+}
+
+// Billed is how many tokens at the full price were read and written in the calls
+// that the model answered.
+func (f *Fake) Billed() (input, output int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.billed.input, f.billed.output
 }
 
 // Peak is how many calls were under way at once, at most.
@@ -374,6 +383,8 @@ func (f *Fake) think(id string, q Request, set settings, fault FaultKind, api se
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.answered++
+	f.billed.input += out.usage.input
+	f.billed.output += out.usage.output
 	return out
 }
 
