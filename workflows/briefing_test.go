@@ -26,8 +26,6 @@ type briefingPlay struct {
 	ruled, asked []time.Duration
 	left         int
 	noModel      bool
-	// closedBy is the round whose rules find the handoff closed; 0 for none.
-	closedBy int
 	// ask answers the model's attempts, counted from 1.
 	ask func(ctx context.Context, attempt int) (activities.Asked, error)
 }
@@ -46,9 +44,6 @@ func newBriefingPlay(t *testing.T) *briefingPlay {
 	p.RegisterWorkflow(BriefingWorkflow)
 	p.RegisterActivityWithOptions(func(context.Context, activities.BriefingInput) (activities.Ruled, error) {
 		p.ruled = append(p.ruled, p.Now().Sub(testEpoch))
-		if len(p.ruled) == p.closedBy {
-			return activities.Ruled{}, nil
-		}
 		return activities.Ruled{Version: len(p.ruled), AskModel: !p.noModel}, nil
 	}, activity.RegisterOptions{Name: "BriefByRules"})
 	p.RegisterActivityWithOptions(func(ctx context.Context, in activities.ModelInput) (activities.Asked, error) {
@@ -173,20 +168,6 @@ func TestBriefingRenewedMeanwhile(t *testing.T) {
 	require.Less(t, p.asked[2], 3*time.Minute)
 }
 
-// TestBriefingIsLeftByWhoFindsItClosed holds that a handoff which is closed
-// between a question that was given up and the next does not wait for ever.
-func TestBriefingIsLeftByWhoFindsItClosed(t *testing.T) {
-	t.Parallel()
-	p := newBriefingPlay(t)
-	p.closedBy = 2
-	p.tell(0, models.BriefCreated)
-	p.ask = failing(1000, temporal.NewApplicationErrorWithOptions("Later.", "unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: 2 * time.Hour}))
-	p.tell(time.Minute, models.BriefRenewed)
-	p.run()
-	require.Len(t, p.ruled, 2)
-	require.Equal(t, 1, p.left)
-}
-
 // TestBriefingHearsOnceThatAHandoffIsNew holds that a projection which is
 // repeated costs no second question.
 func TestBriefingHearsOnceThatAHandoffIsNew(t *testing.T) {
@@ -239,16 +220,4 @@ func TestBriefingOfSettledStepsComesFirst(t *testing.T) {
 	p.run()
 	require.InDelta(t, 50*time.Second, p.asked[1], float64(time.Second))
 	require.Len(t, p.ruled, 2)
-}
-
-// TestBriefingIsToldOnceMore holds that a handoff which is announced again, as
-// when its projection is repeated, does not begin anew.
-func TestBriefingIsToldOnceMore(t *testing.T) {
-	t.Parallel()
-	p := newBriefingPlay(t)
-	p.tell(0, models.BriefCreated)
-	p.ask = failing(2, temporal.NewApplicationErrorWithOptions("Later.", "unavailable", temporal.ApplicationErrorOptions{NextRetryDelay: time.Minute}))
-	p.tell(10*time.Second, models.BriefCreated)
-	p.run()
-	require.Len(t, p.ruled, 1)
 }
