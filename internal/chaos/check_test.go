@@ -328,12 +328,6 @@ func TestChecksCanFail(t *testing.T) {
 			h := someBriefed(t, r)
 			h.Briefings = h.Briefings[1:]
 		}, "briefings"},
-		{"a model's briefing follows a model's", func(t *testing.T, r *Record) {
-			h := someBriefed(t, r)
-			again := h.Briefings[len(h.Briefings)-1]
-			again.Version++
-			h.Briefings = append(h.Briefings, again)
-		}, "briefings"},
 		{"a briefing knows steps that are not there", func(t *testing.T, r *Record) { someBriefed(t, r).Briefings[0].Steps = 99 }, "briefings"},
 		{"a statement cites a step that is not there", func(t *testing.T, r *Record) { rewrite(t, r, `"refs":[1]`, `"refs":[987654]`) }, "briefings"},
 		{"a hypothesis cites a step that is not there", func(t *testing.T, r *Record) { rewrite(t, r, `"for":[1]`, `"for":[99]`) }, "briefings"},
