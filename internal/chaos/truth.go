@@ -410,7 +410,7 @@ func (s *system) settled(ctx context.Context, readers []*reader) error {
 		return fmt.Errorf("%d handoffs have side effects to go", unsettled)
 	}
 	var open int
-	if err := conn.QueryRow(ctx, `SELECT count(*) FROM handoffs WHERE status IN ('queued', 'claimed')`).Scan(&open); err != nil {
+	if err := conn.QueryRow(ctx, `SELECT count(*) FROM handoffs WHERE status IN ('queued', 'claimed', 'returned')`).Scan(&open); err != nil {
 		return err
 	}
 	running, err := s.list(ctx, openHandoffs)
