@@ -165,18 +165,19 @@ func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error)
 	var all []HandoffTruth
 	at := map[uuid.UUID]int{}
 	rows, err := conn.Query(ctx, `SELECT h.account_id, h.id, h.session_id, h.intent, h.handed_off_by, h.version, h.generation, h.status,
-			h.claimed_by, h.target_user_id, s.status, s.owner_id, coalesce(h.resolution, ''), coalesce(s.psa_ticket, '')
+			h.claimed_by, h.target_user_id, h.reserved_until, s.status, s.owner_id, coalesce(h.resolution, ''), coalesce(s.psa_ticket, '')
 		FROM handoffs h JOIN ai_sessions s ON s.account_id = h.account_id AND s.id = h.session_id ORDER BY h.created_at, h.id`)
 	if err != nil {
 		return nil, err
 	}
 	var h HandoffTruth
 	var holder, target *uuid.UUID
+	var until *time.Time
 	_, err = pgx.ForEachRow(rows, []any{
 		&h.Account, &h.ID, &h.Session, &h.Intent, &h.Sender, &h.State.Version, &h.State.Generation, &h.State.Status,
-		&holder, &target, &h.SessionStatus, &h.SessionOwner, &h.Resolution, &h.Ticket,
+		&holder, &target, &until, &h.SessionStatus, &h.SessionOwner, &h.Resolution, &h.Ticket,
 	}, func() error {
-		h.State.Holder, h.State.Target = idOf(holder), idOf(target)
+		h.State.Holder, h.State.Target, h.State.Reserved = idOf(holder), idOf(target), reserved(until)
 		h.Effects = map[string]string{}
 		at[h.ID] = len(all)
 		all = append(all, h)
@@ -185,7 +186,7 @@ func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error)
 	if err != nil {
 		return nil, err
 	}
-	rows, err = conn.Query(ctx, `SELECT handoff_id, version, generation, status, holder_id, target_user_id, verb, door, actor_id, at, request_id
+	rows, err = conn.Query(ctx, `SELECT handoff_id, version, generation, status, holder_id, target_user_id, reserved_until, verb, door, actor_id, at, request_id
 		FROM handoff_transitions ORDER BY handoff_id, version`)
 	if err != nil {
 		return nil, err
@@ -193,9 +194,9 @@ func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error)
 	var id uuid.UUID
 	var e Entry
 	_, err = pgx.ForEachRow(rows, []any{
-		&id, &e.Version, &e.Generation, &e.Status, &holder, &target, &e.Verb, &e.Door, &e.By, &e.At, &e.RequestID,
+		&id, &e.Version, &e.Generation, &e.Status, &holder, &target, &until, &e.Verb, &e.Door, &e.By, &e.At, &e.RequestID,
 	}, func() error {
-		e.Holder, e.Target = idOf(holder), idOf(target)
+		e.Holder, e.Target, e.Reserved = idOf(holder), idOf(target), reserved(until)
 		all[at[id]].Timeline = append(all[at[id]].Timeline, e)
 		return nil
 	})
@@ -249,7 +250,7 @@ func gatherFeeds(ctx context.Context, conn *pgx.Conn) ([]FeedTruth, error) {
 	_, err = pgx.ForEachRow(rows, []any{&account, &seq, &e.Type, &e.Handoff, &data}, func() error {
 		feed := &feeds[at[account]]
 		e.ID, e.Account = fmt.Sprintf("%d-%d", feed.Epoch, seq), data.AccountID
-		e.State = State{Version: data.Version, Generation: data.Generation, Status: data.Status, Holder: idOf(data.ClaimedBy), Target: idOf(data.TargetUserID)}
+		e.State = State{Version: data.Version, Generation: data.Generation, Status: data.Status, Holder: idOf(data.ClaimedBy), Target: idOf(data.TargetUserID), Reserved: reserved(data.ReservedUntil)}
 		feed.Events = append(feed.Events, e)
 		data = models.EventData{}
 		return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 	"google.golang.org/grpc/codes"
 
 	"github.com/baton-handoff/baton/models"
@@ -267,6 +268,12 @@ func (e *Engine) trouble(ctx context.Context, op string, sent bool, err error) e
 	}
 	if notReady := (*serviceerror.WorkflowNotReady)(nil); errors.As(err, &notReady) {
 		e.log.ErrorContext(ctx, "the workflow's tasks fail; see the runbook", "error", cause)
+		return unavailable(cause)
+	}
+	if rejected := (*temporal.ApplicationError)(nil); errors.As(err, &rejected) {
+		// No refusal of ours: the worker's SDK has rejected the Update, which is
+		// of an older build that does not know it.
+		e.log.ErrorContext(ctx, "a worker does not know what it was asked; is a deploy under way?", "error", cause)
 		return unavailable(cause)
 	}
 	switch serviceerror.ToStatus(err).Code() {

@@ -77,7 +77,7 @@ type Refusal struct {
 	ClaimedBy string
 	// ReservedFor is who may claim it now, for [models.CodeReserved].
 	ReservedFor string
-	RequestID string
+	RequestID   string
 }
 
 // Error says what the server said.
