@@ -155,7 +155,7 @@ func (c *crowd) act(ctx context.Context, p Person, rng *rand.Rand) {
 		op.Verb, op.Key = VerbRead, ""
 	case sends && n < 25:
 		op.Verb = models.VerbCancel
-	case sends && n < 65:
+	case sends && n < 50:
 		op.Verb = models.VerbAnswer
 	case admin && n < 25:
 		c.signal(ctx, h, c.people[rng.IntN(len(c.people))])
@@ -180,6 +180,11 @@ func (c *crowd) act(ctx context.Context, p Person, rng *rand.Rand) {
 		op.Target = c.colleague(p, h, rng)
 	}
 	done := c.insist(ctx, op, rng)
+	if done.Verb == models.VerbReturn && done.Accepted() && rng.IntN(4) > 0 {
+		// Who asked waits for a while, as people do.
+		wait(ctx, time.Duration(100+rng.IntN(500))*time.Millisecond)
+		c.insist(ctx, Op{Verb: models.VerbAnswer, By: h.sender, Account: p.Account, Session: h.session, Handoff: h.id, Intent: h.intent, Key: uuid.NewString()}, rng)
+	}
 	if done.Seen != nil && done.Seen.Status.Closed() || done.Code == models.CodeClosed {
 		b.closed(h.id)
 	}
