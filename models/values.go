@@ -90,9 +90,9 @@ type Status string
 const (
 	// StatusStarting is a row whose workflow has not been seen to start. It is
 	// invisible to everybody and holds the free text until the start is durable.
-	StatusStarting  Status = "starting"
-	StatusQueued    Status = "queued"
-	StatusClaimed   Status = "claimed"
+	StatusStarting Status = "starting"
+	StatusQueued   Status = "queued"
+	StatusClaimed  Status = "claimed"
 	// StatusReturned waits for its sender, who was asked something by the
 	// engineer that the handoff is addressed to meanwhile.
 	StatusReturned  Status = "returned"

@@ -85,7 +85,7 @@ func step(s modelState, in modelInput) (bool, any) {
 	case in.Code == models.CodeAlreadyClaimed:
 		return s.Status == models.StatusClaimed && s.Holder == in.Holder && s.Holder != in.By, s
 	case in.Code == models.CodeReserved:
-		return s.Target == in.ReservedFor && s.Target != in.By && s.State.Reserved == in.Op.Reserved && in.called <= s.State.Reserved+about.Microseconds(), s
+		return s.Target == in.ReservedFor && s.Target != in.By && s.Reserved == in.Reserved && in.called <= s.Reserved+about.Microseconds(), s
 	case putBack(in.Op):
 		return true, s
 	default:

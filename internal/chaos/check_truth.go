@@ -155,7 +155,7 @@ func (ix *index) held(op Op) bool {
 func (ix *index) keptFor(op Op) bool {
 	h := ix.handoffs[op.Handoff]
 	return h != nil && slices.ContainsFunc(h.Timeline, func(e Entry) bool {
-		return e.Verb == models.VerbAnswer && e.Target == op.ReservedFor && e.State.Reserved == op.Reserved
+		return e.Verb == models.VerbAnswer && e.Target == op.ReservedFor && e.Reserved == op.Reserved
 	})
 }
 
