@@ -81,7 +81,6 @@ func TestReturnToSender(t *testing.T) {
 	_, err = ana.Resolve(t.Context(), h.SessionID, h.ID, "Downgraded.")
 	require.NoError(t, err)
 	require.NoError(t, b.temporal.GetWorkflow(t.Context(), workflows.WorkflowID(h.AccountID, h.SessionID), "").Get(t.Context(), nil))
-	require.LessOrEqual(t, len(b.history(h)), 60)
 	for _, e := range b.history(h) {
 		require.NotContains(t, e.String(), "firmware", "no free text travels through Temporal")
 		require.NotContains(t, e.String(), "7.2.4")
