@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -61,6 +62,30 @@ func (c *connection) Report(_ context.Context, _ uuid.UUID, err error) {
 
 func (c *connection) Version(context.Context, uuid.UUID) (string, error) {
 	return c.version, nil
+}
+
+// returnedStory is a story with everything that can happen in it.
+func returnedStory(t *testing.T) *story {
+	t.Helper()
+	s := newStory(t)
+	until := time.Date(2026, 11, 4, 10, 22, 40, 0, time.UTC)
+	s.timeline = nil
+	for i, e := range []models.TimelineEntry{
+		{Verb: models.VerbCreate, Generation: 1},
+		{Verb: models.VerbClaim, Generation: 1},
+		{Verb: models.VerbReturn, Generation: 1, Note: new("Which *firmware*?")},
+		{Verb: models.VerbAnswer, Generation: 2, Note: new("7.2.4"), ReservedUntil: &until},
+		{Verb: models.VerbClaim, Generation: 2},
+		{Verb: models.VerbReturn, Generation: 2},
+		{Verb: models.VerbReassign, Generation: 3},
+		{Verb: models.VerbClaim, Generation: 3},
+		{Verb: models.VerbReturn, Generation: 3},
+		{Verb: models.VerbCancel, Generation: 3},
+	} {
+		e.Version, e.At = i+1, until.Add(-time.Hour)
+		s.timeline = append(s.timeline, models.TimelineView{TimelineEntry: e, ActorName: new("Sam"), HolderName: new("Ana"), TargetUserName: new("Ana")})
+	}
+	return s
 }
 
 func newStory(t *testing.T) *story {
@@ -201,6 +226,41 @@ func TestPushStep(t *testing.T) {
 	require.Equal(t, models.EffectDone, pushed.State)
 	require.Len(t, s.notes(), 4)
 	require.Equal(t, "New", s.desk.Desk().StatusName(s.ticket))
+}
+
+// TestPushStepOfQuestions: each of them and each answer is a note of its own,
+// and the status is that of a handoff which nobody works on.
+func TestPushStepOfQuestions(t *testing.T) {
+	t.Parallel()
+	s := returnedStory(t)
+	env := s.environment(true)
+	status := map[models.Verb]string{models.VerbClaim: "In Progress", models.VerbCreate: "Escalated"}
+	for v, e := range s.timeline {
+		pushed, err := s.push(env, v+1)
+		require.NoError(t, err)
+		require.Equal(t, models.EffectDone, pushed.State)
+		require.Len(t, s.notes(), v+1)
+		require.Equal(t, cmp.Or(status[e.Verb], "New"), s.desk.Desk().StatusName(s.ticket), e.Verb)
+	}
+	text := func(version int) string { return psa.StripHTML(s.notes()[version-1].Text) }
+	require.Contains(t, text(3), "Returned by Sam with questions")
+	require.Contains(t, text(3), "It waits for the answer of Sam, and goes back to Ana then.")
+	require.Contains(t, text(3), "Questions:")
+	require.Contains(t, text(3), `firmware`)
+	require.Equal(t, "returned", s.steps[3].Step)
+	require.Contains(t, text(4), "Answered by Sam")
+	require.Contains(t, text(4), "reserved for Ana until 10:22 UTC")
+	require.Contains(t, text(4), "7.2.4")
+	require.Equal(t, "answered", s.steps[4].Step)
+
+	for version, mark := range map[int]psa.Mark{
+		3: {Step: psa.StepReturned, Generation: 1}, 4: {Step: psa.StepAnswered, Generation: 1},
+		6: {Step: psa.StepReturned, Generation: 2}, 7: {Step: psa.StepReleased, Generation: 2},
+		9: {Step: psa.StepReturned, Generation: 3}, 10: {Step: psa.StepReleased, Generation: 3},
+	} {
+		mark.Handoff = s.view.ID
+		require.True(t, mark.In(s.notes()[version-1].Text), "version %d has the mark %s", version, mark)
+	}
 }
 
 func TestPushStepShowsTrouble(t *testing.T) {

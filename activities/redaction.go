@@ -72,7 +72,7 @@ func (a *Activities) tell(ctx context.Context, in BriefingInput, more ...*string
 // allNotes are the sender's notes, and what was said when the handoff went back
 // into the queue: whoever claims it next has to know that as well.
 func (a *Activities) allNotes(ctx context.Context, h models.HandoffView) (string, error) {
-	if h.Generation <= 1 {
+	if h.Version <= 1 {
 		return h.EngineerNotes, nil
 	}
 	timeline, err := a.records.Timeline(ctx, h.SessionID, h.ID)
@@ -81,7 +81,7 @@ func (a *Activities) allNotes(ctx context.Context, h models.HandoffView) (string
 	}
 	notes := h.EngineerNotes
 	for _, t := range timeline {
-		if note := strings.TrimSpace(deref(t.Note)); note != "" && (t.Verb == models.VerbRelease || t.Verb == models.VerbReassign) {
+		if note := strings.TrimSpace(deref(t.Note)); note != "" && t.Version > 1 {
 			notes += "\n\n" + nameOr(t.ActorName, "An operator") + ": " + note
 		}
 	}

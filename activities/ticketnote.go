@@ -18,19 +18,26 @@ func stepOf(v models.Verb) psa.StepName {
 		return psa.StepClaimed
 	case models.VerbResolve:
 		return psa.StepResolved
+	case models.VerbReturn:
+		return psa.StepReturned
+	case models.VerbAnswer:
+		return psa.StepAnswered
 	case models.VerbRelease, models.VerbReassign, models.VerbCancel:
 	}
 	return psa.StepReleased
 }
 
 // markOf is the mark of a transition's note. It names the generation that the
-// transition is about: a release and a reassign are of the one that they end,
-// not the one that they begin. Each generation ends once, so no two notes of a
-// handoff have the same mark, also not those of a release and a later cancel.
+// transition is about: a release, a reassign and an answer are of the one that
+// they end, not the one that they begin. Each generation ends once, and is
+// returned once at most, so no two notes of a handoff have the same mark, also
+// not those of a release and a later cancel.
 func markOf(in EffectInput) psa.Mark {
 	generation := in.Generation
-	if in.Verb == models.VerbRelease || in.Verb == models.VerbReassign {
+	switch in.Verb {
+	case models.VerbRelease, models.VerbReassign, models.VerbAnswer:
 		generation--
+	case models.VerbCreate, models.VerbClaim, models.VerbResolve, models.VerbCancel, models.VerbReturn:
 	}
 	return psa.Mark{Handoff: in.HandoffID, Step: stepOf(in.Verb), Generation: generation}
 }
@@ -56,6 +63,16 @@ func ticketNote(h models.HandoffView, t models.TimelineView) (title, markdown, p
 	case models.VerbCancel:
 		what = "Taken back by " + actor
 		says = fmt.Sprintf("The handoff was taken back before anybody claimed it. It is with %s again.", nameOr(h.HandedOffByName, "its sender"))
+	case models.VerbReturn:
+		what = "Returned by " + actor + " with questions"
+		says = fmt.Sprintf("It waits for the answer of %s, and goes back to %s then.", nameOr(h.HandedOffByName, "its sender"), target)
+	case models.VerbAnswer:
+		what = "Answered by " + actor
+		says = fmt.Sprintf("It waits in the queue again, reserved for %s", target)
+		if t.ReservedUntil != nil {
+			says += " until " + t.ReservedUntil.UTC().Format("15:04 UTC")
+		}
+		says += "."
 	case models.VerbCreate:
 	}
 	when := t.At.UTC().Format("2 January 2006, 15:04 UTC")
@@ -68,8 +85,14 @@ func ticketNote(h models.HandoffView, t models.TimelineView) (title, markdown, p
 	md, pl = append(md, escape(says)), append(pl, says)
 	if t.Note != nil && strings.TrimSpace(*t.Note) != "" {
 		label := "Note:"
-		if t.Verb == models.VerbResolve {
+		switch t.Verb {
+		case models.VerbResolve:
 			label = "What solved it:"
+		case models.VerbReturn:
+			label = "Questions:"
+		case models.VerbAnswer:
+			label = "Answer:"
+		case models.VerbCreate, models.VerbClaim, models.VerbRelease, models.VerbReassign, models.VerbCancel:
 		}
 		text := strings.TrimSpace(*t.Note)
 		md, pl = append(md, label, quoted(escape(text))), append(pl, label+"\n"+quoted(text))

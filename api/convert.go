@@ -139,6 +139,7 @@ func (s *Server) handoff(v models.HandoffView, level detailLevel) gen.Handoff {
 		ClaimedBy: v.ClaimedBy, ClaimedByName: v.ClaimedByName, ClaimedAt: utc(v.ClaimedAt),
 		CreatedAt: v.CreatedAt.UTC(), UpdatedAt: v.UpdatedAt.UTC(),
 		ResolvedAt: utc(v.ResolvedAt), Resolution: v.Resolution,
+		Questions: v.Questions, Answer: v.Answer, ReservedUntil: utc(v.ReservedUntil),
 		Session:       gen.SessionHeadline{Title: v.SessionTitle, ClientName: v.ClientName, PSATicket: v.PSATicket},
 		Documentation: documentation(effects, v.Documentation, level),
 		PSA:           psa(v, effects),

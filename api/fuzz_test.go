@@ -89,9 +89,10 @@ func FuzzBodies(f *testing.F) {
 		``, `{}`, `{"intent":"park","engineer_notes":"n"}`, `{"intent":"escalate","engineer_notes":"\u0000","priority":"low","target_user_id":null}`,
 		`{"note":"n"}`, `{"resolution":" "}`, `{"target_user_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","note":""}`,
 		`{"title":"t","client_name":"c","steps":[` + aStepJSON + `]}`, `{"steps":[` + aStepJSON + `,` + aStepJSON + `]}`, `{"steps":[{"outcome":"x"}]}`,
+		`{"questions":"q"}`, `{"questions":"\u0000"}`, `{"answer":" "}`,
 		`{"steps":[null]}`, `{"intent":1e999,"engineer_notes":-0}`,
 	} {
-		for operation := range byte(8) {
+		for operation := range byte(10) {
 			f.Add(operation, []byte(seed))
 		}
 	}
@@ -114,6 +115,9 @@ func FuzzBodies(f *testing.F) {
 		clean(r.Note)
 		if (r.Verb == models.VerbReassign) != (r.TargetUserID != nil) || r.Verb == models.VerbClaim && r.Note != "" {
 			panic("a transition that breaks the rules")
+		}
+		if (r.Verb == models.VerbReturn || r.Verb == models.VerbAnswer) && strings.TrimSpace(r.Note) == "" {
+			panic("a return or an answer that says nothing")
 		}
 		return aHandoff(), nil
 	}
@@ -139,6 +143,7 @@ func FuzzBodies(f *testing.F) {
 	paths := []string{
 		sessionPath + "/handoff", aHandoffPath + "/claim", aHandoffPath + "/release", aHandoffPath + "/reassign",
 		aHandoffPath + "/resolve", aHandoffPath + "/cancel", sessionsPath, sessionPath + "/steps",
+		aHandoffPath + "/return", aHandoffPath + "/answer",
 	}
 	f.Fuzz(func(t *testing.T, operation byte, body []byte) {
 		req := ask("POST", paths[int(operation)%len(paths)], string(body), header("Content-Type", "application/json"))

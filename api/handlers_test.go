@@ -19,7 +19,7 @@ const aHandoffJSON = `{
 	"engineer_notes": "Tunnel drops every 40 s.", "target_user_id": null, "target_user_name": null,
 	"handed_off_by": "0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01", "handed_off_by_name": "Sam Lee",
 	"claimed_by": null, "claimed_by_name": null, "claimed_at": null,
-	"created_at": "2026-11-04T12:00:00Z", "updated_at": "2026-11-04T12:00:00Z", "resolved_at": null, "resolution": null,
+	"created_at": "2026-11-04T12:00:00Z", "updated_at": "2026-11-04T12:00:00Z", "resolved_at": null, "resolution": null, "questions": null, "answer": null, "reserved_until": null,
 	"session": {"title": "VPN drops", "client_name": "Contoso Dental", "psa_ticket": "T20261104.0017"},
 	"documentation": {"state": "pending", "reason": null, "attempts": 0, "next_attempt_at": null, "markdown": null, "plain": null, "truncated": false, "step_count": 0, "created_at": null},
 	"psa": {"state": "pending", "reason": null, "ticket_id": null, "note_id": null, "attempts": 0, "last_error": null, "next_attempt_at": null, "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null},
@@ -78,6 +78,8 @@ func TestTransitions(t *testing.T) {
 		{models.VerbResolve, `{"resolution":"rebooted"}`, models.TransitionRequest{Note: "rebooted"}},
 		{models.VerbCancel, ``, models.TransitionRequest{}},
 		{models.VerbCancel, `{"note":"solved"}`, models.TransitionRequest{Note: "solved"}},
+		{models.VerbReturn, `{"questions":"which firmware?"}`, models.TransitionRequest{Note: "which firmware?"}},
+		{models.VerbAnswer, `{"answer":"7.2.4"}`, models.TransitionRequest{Note: "7.2.4"}},
 	} {
 		t.Run(string(tc.verb)+tc.body, func(t *testing.T) {
 			t.Parallel()
@@ -109,6 +111,7 @@ func TestHandoffInFull(t *testing.T) {
 	v.TargetUserID, v.TargetUserName = &ana, ptr("Ana Ortiz")
 	v.ClaimedBy, v.ClaimedByName, v.ClaimedAt = &ana, ptr("Ana Ortiz"), &abroad
 	v.ResolvedAt, v.Resolution = &abroad, ptr("rebooted")
+	v.Questions, v.Answer, v.ReservedUntil = ptr("which firmware?"), ptr("7.2.4"), &abroad
 	v.CreatedAt, v.UpdatedAt = abroad, abroad
 	v.Effects = []models.Effect{
 		{Kind: models.EffectDocumentation, State: models.EffectDone, Attempts: 1},
@@ -136,7 +139,8 @@ func TestHandoffInFull(t *testing.T) {
 		`"status": "queued", "generation": 1, "version": 1`, `"status": "resolved", "generation": 2, "version": 5`,
 		`"target_user_id": null, "target_user_name": null`, `"target_user_id": "`+ana.String()+`", "target_user_name": "Ana Ortiz"`,
 		`"claimed_by": null, "claimed_by_name": null, "claimed_at": null`, `"claimed_by": "`+ana.String()+`", "claimed_by_name": "Ana Ortiz", "claimed_at": "2026-11-04T12:00:00Z"`,
-		`"resolved_at": null, "resolution": null`, `"resolved_at": "2026-11-04T12:00:00Z", "resolution": "rebooted"`,
+		`"resolved_at": null, "resolution": null, "questions": null, "answer": null, "reserved_until": null`,
+		`"resolved_at": "2026-11-04T12:00:00Z", "resolution": "rebooted", "questions": "which firmware?", "answer": "7.2.4", "reserved_until": "2026-11-04T12:00:00Z"`,
 		`{"state": "pending", "reason": null, "attempts": 0, "next_attempt_at": null, "markdown": null, "plain": null, "truncated": false, "step_count": 0, "created_at": null}`,
 		`{"state": "done", "reason": null, "attempts": 1, "next_attempt_at": null, "markdown": "# VPN", "plain": "VPN", "truncated": true, "step_count": 14, "created_at": "2026-11-04T12:00:00Z"}`,
 		`{"state": "pending", "reason": null, "ticket_id": null, "note_id": null, "attempts": 0, "last_error": null, "next_attempt_at": null, "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null}`,

@@ -65,13 +65,41 @@ func (h handlers) ResolveHandoff(ctx context.Context, r gen.ResolveHandoffReques
 	return gen.ResolveHandoff200JSONResponse(handoff), err
 }
 
-// CancelHandoff takes a handoff back that nobody has claimed.
+// CancelHandoff takes a handoff back that nobody holds.
 func (h handlers) CancelHandoff(ctx context.Context, r gen.CancelHandoffRequestObject) (gen.CancelHandoffResponseObject, error) {
 	handoff, err := h.transition(ctx, "/note", models.TransitionRequest{
 		Verb: models.VerbCancel, SessionID: r.ID, HandoffID: r.Hid, Key: deref(r.Params.IdempotencyKey),
 		Note: deref(deref(r.Body).Note),
 	})
 	return gen.CancelHandoff200JSONResponse(handoff), err
+}
+
+// ReturnHandoff gives a claimed handoff back to its sender, with questions.
+func (h handlers) ReturnHandoff(ctx context.Context, r gen.ReturnHandoffRequestObject) (gen.ReturnHandoffResponseObject, error) {
+	questions := deref(r.Body).Questions
+	var wrong fields
+	wrong.prose("/questions", questions)
+	if err := wrong.err(); err != nil {
+		return nil, err
+	}
+	handoff, err := h.transition(ctx, "/questions", models.TransitionRequest{
+		Verb: models.VerbReturn, SessionID: r.ID, HandoffID: r.Hid, Key: deref(r.Params.IdempotencyKey), Note: questions,
+	})
+	return gen.ReturnHandoff200JSONResponse(handoff), err
+}
+
+// AnswerHandoff puts a returned handoff into the queue, for who asked first.
+func (h handlers) AnswerHandoff(ctx context.Context, r gen.AnswerHandoffRequestObject) (gen.AnswerHandoffResponseObject, error) {
+	answer := deref(r.Body).Answer
+	var wrong fields
+	wrong.prose("/answer", answer)
+	if err := wrong.err(); err != nil {
+		return nil, err
+	}
+	handoff, err := h.transition(ctx, "/answer", models.TransitionRequest{
+		Verb: models.VerbAnswer, SessionID: r.ID, HandoffID: r.Hid, Key: deref(r.Params.IdempotencyKey), Note: answer,
+	})
+	return gen.AnswerHandoff200JSONResponse(handoff), err
 }
 
 // RetryHandoffPSA has the ticket told again of what failed.

@@ -34,6 +34,7 @@ var kinds = map[models.Code]kind{
 	models.CodeNotFound:            {http.StatusNotFound, "Not found"},
 	codeMethodNotAllowed:           {http.StatusMethodNotAllowed, "No such method"},
 	models.CodeAlreadyClaimed:      {http.StatusConflict, "Somebody else was first"},
+	models.CodeReserved:            {http.StatusConflict, "Kept for somebody else"},
 	models.CodeAlreadyHandedOff:    {http.StatusConflict, "Already handed off"},
 	models.CodeClosed:              {http.StatusConflict, "Closed"},
 	models.CodeConflict:            {http.StatusConflict, "Not possible now"},
@@ -121,16 +122,22 @@ func problem(e *models.Error, instance, requestID string) gen.Problem {
 	return p
 }
 
-// detail is the message, or for a lost claim the object that today's web app
-// reads there.
+// detail is the message; for a lost claim the object that today's web app reads
+// there, and for one that came too early its like.
 func detail(e *models.Error) gen.Problem_Detail {
 	var d gen.Problem_Detail
 	var err error
-	if e.Code == models.CodeAlreadyClaimed && e.Claim != nil {
+	switch {
+	case e.Code == models.CodeAlreadyClaimed && e.Claim != nil:
 		err = d.FromAlreadyClaimed(gen.AlreadyClaimed{
 			Error: string(e.Code), ClaimedByID: e.Claim.ByID, ClaimedByName: e.Claim.ByName, ClaimedAt: e.Claim.At.UTC(),
 		})
-	} else {
+	case e.Code == models.CodeReserved && e.Reservation != nil:
+		err = d.FromReserved(gen.Reserved{
+			Error: string(e.Code), ReservedForID: e.Reservation.ForID, ReservedForName: e.Reservation.ForName,
+			ReservedUntil: e.Reservation.Until.UTC(),
+		})
+	default:
 		err = d.FromProblemDetail0(e.Message)
 	}
 	if err != nil {

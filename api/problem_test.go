@@ -38,6 +38,11 @@ func TestProblems(t *testing.T) {
 			detail: `{"error":"already_claimed","claimed_by_id":"` + sam.String() + `","claimed_by_name":"Sam Lee","claimed_at":"2026-11-04T12:00:00Z"}`,
 		},
 		{name: "already claimed by nobody knows whom", err: models.Errorf(models.CodeAlreadyClaimed, "No."), status: 409, code: models.CodeAlreadyClaimed, detail: `"No."`},
+		{
+			name: "reserved", err: &models.Error{Code: models.CodeReserved, Message: "For Sam Lee.", Reservation: &models.Reservation{ForID: sam, ForName: "Sam Lee", Until: claim.At}},
+			status: 409, code: models.CodeReserved,
+			detail: `{"error":"reserved","reserved_for_id":"` + sam.String() + `","reserved_for_name":"Sam Lee","reserved_until":"2026-11-04T12:00:00Z"}`,
+		},
 		{name: "already handed off", err: models.Errorf(models.CodeAlreadyHandedOff, "No."), status: 409, code: models.CodeAlreadyHandedOff, detail: `"No."`},
 		{name: "closed", err: models.Errorf(models.CodeClosed, "No."), status: 409, code: models.CodeClosed, detail: `"No."`},
 		{name: "conflict", err: models.Errorf(models.CodeConflict, "No."), status: 409, code: models.CodeConflict, detail: `"No."`},

@@ -70,6 +70,11 @@ func TestRefusedRequests(t *testing.T) {
 		{name: "a control character", path: handoff, body: `{"intent":"park","engineer_notes":"\u001b[31m"}`, status: 400, code: models.CodeInvalid, fields: []field{{"/engineer_notes", "has the control character U+001B as its character 1; only line breaks and tabs are allowed"}}},
 		{name: "a C1 control character", path: handoff, body: `{"intent":"park","engineer_notes":"a\u0085"}`, status: 400, code: models.CodeInvalid, fields: []field{{"/engineer_notes", "has the control character U+0085 as its character 2; only line breaks and tabs are allowed"}}},
 		{name: "a blank note", path: aHandoffPath + "/release", body: `{"note":"  "}`, status: 400, code: models.CodeInvalid, fields: []field{{"/note", "must not be blank"}}},
+		{name: "no questions", path: aHandoffPath + "/return", body: `{}`, status: 422, code: models.CodeSchema, fields: []field{{"/questions", "is required"}}},
+		{name: "nothing to return with", path: aHandoffPath + "/return", status: 422, code: models.CodeSchema, fields: []field{{"", "is missing; send a JSON object"}}},
+		{name: "blank questions", path: aHandoffPath + "/return", body: `{"questions":" "}`, status: 400, code: models.CodeInvalid, fields: []field{{"/questions", "must not be blank"}}},
+		{name: "no answer", path: aHandoffPath + "/answer", body: `{"answer":""}`, status: 422, code: models.CodeSchema, fields: []field{{"/answer", "must not be empty"}}},
+		{name: "a blank answer", path: aHandoffPath + "/answer", body: `{"answer":"\n"}`, status: 400, code: models.CodeInvalid, fields: []field{{"/answer", "must not be blank"}}},
 		{name: "NUL in a resolution", path: aHandoffPath + "/resolve", body: `{"resolution":"\u0000"}`, status: 400, code: models.CodeInvalid, fields: []field{{"/resolution", "has the control character U+0000 as its character 1; only line breaks and tabs are allowed"}}},
 
 		{name: "bad session id", path: sessionsPath + "/42/handoff", body: good, status: 422, code: models.CodeSchema, detail: "id must be a UUID.", fields: []field{{"id", "must be a UUID"}}},
@@ -102,7 +107,7 @@ func TestRefusedRequests(t *testing.T) {
 		{name: "limit twice", method: "GET", path: sessionsPath + "/queue?limit=1&limit=2", status: 422, code: models.CodeSchema, fields: []field{{"limit", "is there more than once"}}},
 		{name: "unknown filters", method: "GET", path: sessionsPath + "/queue?status=resolved&intent=&priority=1&team_id=x&mine=yes&sort=id", status: 422, code: models.CodeSchema, fields: []field{
 			{"intent", "must be one of park, escalate"},
-			{"status", "must be one of queued, claimed"},
+			{"status", "must be one of queued, claimed, returned"},
 			{"priority", "must be one of low, normal, high, critical"},
 			{"team_id", "must be a UUID"},
 			{"mine", "must be true or false"},

@@ -69,6 +69,8 @@ func TestDescribedBounds(t *testing.T) {
 		"reassign":    {schema("Reassign")["note"].Value.MaxLength, models.MaxNotes},
 		"cancel":      {schema("Cancel")["note"].Value.MaxLength, models.MaxNotes},
 		"resolution":  {schema("Resolve")["resolution"].Value.MaxLength, models.MaxNotes},
+		"questions":   {schema("Return")["questions"].Value.MaxLength, models.MaxNotes},
+		"answer":      {schema("Answer")["answer"].Value.MaxLength, models.MaxNotes},
 		"title":       {schema("NewSession")["title"].Value.MaxLength, models.MaxTitle},
 		"client":      {schema("NewSession")["client_name"].Value.MaxLength, models.MaxClientName},
 		"problem":     {schema("NewSession")["problem"].Value.MaxLength, models.MaxProblem},
@@ -91,10 +93,10 @@ func TestDescribedBounds(t *testing.T) {
 // knows.
 func TestDescribedValues(t *testing.T) {
 	t.Parallel()
-	for _, v := range []models.Verb{models.VerbCreate, models.VerbClaim, models.VerbRelease, models.VerbReassign, models.VerbResolve, models.VerbCancel} {
+	for _, v := range []models.Verb{models.VerbCreate, models.VerbClaim, models.VerbRelease, models.VerbReassign, models.VerbResolve, models.VerbCancel, models.VerbReturn, models.VerbAnswer} {
 		require.True(t, gen.Verb(v).Valid(), v)
 	}
-	for _, v := range []models.Status{models.StatusQueued, models.StatusClaimed, models.StatusResolved, models.StatusCancelled} {
+	for _, v := range []models.Status{models.StatusQueued, models.StatusClaimed, models.StatusReturned, models.StatusResolved, models.StatusCancelled} {
 		require.True(t, gen.Status(v).Valid(), v)
 	}
 	for _, v := range []models.Priority{models.PriorityLow, models.PriorityNormal, models.PriorityHigh, models.PriorityCritical} {
@@ -123,7 +125,7 @@ func TestDescribedValues(t *testing.T) {
 		require.NotEmpty(t, about["means"], code)
 	}
 	stream := doc.Paths.Find(streamPath).Get.Description
-	for _, v := range []models.EventType{models.EventCreated, models.EventClaimed, models.EventReleased, models.EventReassigned, models.EventResolved, models.EventCancelled, models.EventUpdated, models.EventAssessmentReady, models.EventResync} {
+	for _, v := range []models.EventType{models.EventCreated, models.EventClaimed, models.EventReleased, models.EventReassigned, models.EventResolved, models.EventCancelled, models.EventReturned, models.EventAnswered, models.EventUpdated, models.EventAssessmentReady, models.EventResync} {
 		require.Contains(t, stream, "`"+string(v)+"`")
 	}
 }
@@ -148,8 +150,9 @@ func TestFeedEventFitsItsSchema(t *testing.T) {
 	event := models.EventData{
 		AccountID: account, HandoffID: handoffID, SessionID: sessionID, Version: 1, Generation: 1,
 		Status: models.StatusQueued, Intent: models.IntentPark, Priority: models.PriorityLow, At: noon, CreatedAt: noon, HandedOffBy: sam,
-		Effect: &models.EffectEvent{Kind: models.EffectPSA, State: models.EffectRetrying},
-		Ticket: &models.TicketEvent{Status: "New"},
+		ReservedUntil: &noon,
+		Effect:        &models.EffectEvent{Kind: models.EffectPSA, State: models.EffectRetrying},
+		Ticket:        &models.TicketEvent{Status: "New"},
 	}
 	data, err := json.Marshal(event)
 	require.NoError(t, err)

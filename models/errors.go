@@ -20,6 +20,7 @@ const (
 	CodeForbidden           Code = "forbidden"            // known, but may not
 	CodeNotFound            Code = "not_found"            // is not there, or not for this account
 	CodeAlreadyClaimed      Code = "already_claimed"      // somebody holds it
+	CodeReserved            Code = "reserved"             // for somebody else, for a while
 	CodeAlreadyHandedOff    Code = "already_handed_off"   // the session has an open handoff
 	CodeClosed              Code = "closed"               // resolved or cancelled
 	CodeConflict            Code = "conflict"             // not possible in this state
@@ -46,6 +47,8 @@ type Error struct {
 	Fields  []FieldError
 	// Claim is set for [CodeAlreadyClaimed].
 	Claim *Claim
+	// Reservation is set for [CodeReserved].
+	Reservation *Reservation
 	// RetryAfter is set for [CodeUnavailable] and [CodeOutcomeUnknown].
 	RetryAfter time.Duration
 	cause      error
@@ -56,6 +59,13 @@ type Claim struct {
 	ByID   uuid.UUID
 	ByName string
 	At     time.Time
+}
+
+// Reservation says for whom a handoff is kept, and how long.
+type Reservation struct {
+	ForID   uuid.UUID
+	ForName string
+	Until   time.Time
 }
 
 // Errorf returns an [Error] with a formatted message for the person who asked.

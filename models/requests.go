@@ -35,7 +35,8 @@ type TransitionRequest struct {
 	HandoffID uuid.UUID
 	// TargetUserID is set for reassign alone.
 	TargetUserID *uuid.UUID
-	// Note is the resolution, or the reason of a release, reassign or cancel.
+	// Note is the resolution, the questions of a return, the answer to them, or
+	// the reason of a release, reassign or cancel.
 	Note string
 	// Key is the Idempotency-Key, or empty.
 	Key string
@@ -72,12 +73,13 @@ const (
 type QueueFilter struct {
 	// Reader is whose queue it is: their own escalations are left out.
 	Reader uuid.UUID
-	// Status is queued when empty; with Mine, empty means queued and claimed.
+	// Status is queued when empty; with Mine, empty means all that are open.
 	Status   Status
 	Intent   Intent
 	Priority Priority
 	TeamID   *uuid.UUID
-	// Mine keeps what the reader holds and what waits addressed to them.
+	// Mine keeps what the reader holds, what waits addressed to them, and what
+	// was returned to them or by them.
 	Mine bool
 	// Query is matched against title, client, problem and ticket.
 	Query string
@@ -111,6 +113,7 @@ type EventData struct {
 	ClaimedByName   *string      `json:"claimed_by_name"`
 	ClaimedAt       *time.Time   `json:"claimed_at"`
 	CreatedAt       time.Time    `json:"created_at"`
+	ReservedUntil   *time.Time   `json:"reserved_until,omitempty"`
 	Effect          *EffectEvent `json:"effect,omitempty"`
 	Ticket          *TicketEvent `json:"ticket,omitempty"`
 }

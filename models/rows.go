@@ -115,6 +115,13 @@ type Handoff struct {
 	ClaimedAt     *time.Time
 	ResolvedAt    *time.Time
 	Resolution    *string
+	// Questions are those that it was last returned with, and Answer what its
+	// sender answered them; nil before.
+	Questions *string
+	Answer    *string
+	// ReservedUntil is set between an answer and the next claim: until then only
+	// the target may claim.
+	ReservedUntil *time.Time
 	// RequestHash is a digest of the create request, which tells a repeated
 	// Idempotency-Key with the same body from one with another.
 	RequestHash []byte
@@ -239,6 +246,8 @@ type TimelineEntry struct {
 	Status       Status     `json:"status"`
 	HolderID     *uuid.UUID `json:"holder_id"`
 	TargetUserID *uuid.UUID `json:"target_user_id"`
+	// ReservedUntil is of an answer alone.
+	ReservedUntil *time.Time `json:"reserved_until"`
 	// RequestID is empty for what no Update asked for.
 	RequestID string  `json:"request_id"`
 	Note      *string `json:"note"`

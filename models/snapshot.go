@@ -19,6 +19,8 @@ type Transition struct {
 	Status       Status     `json:"status"`
 	HolderID     *uuid.UUID `json:"holder_id,omitempty"`
 	TargetUserID *uuid.UUID `json:"target_user_id,omitempty"`
+	// ReservedUntil is set by an answer: until then only the target may claim.
+	ReservedUntil *time.Time `json:"reserved_until,omitempty"`
 	// RequestID is the id of the Update that asked for it; it finds the free
 	// text that came with the request (see [TransitionInput]).
 	RequestID string `json:"request_id,omitempty"`

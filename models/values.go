@@ -1,6 +1,9 @@
 package models
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Role is what a user may do inside their account. Roles are ordered: each one
 // may do everything that the one before it may.
@@ -87,15 +90,20 @@ type Status string
 const (
 	// StatusStarting is a row whose workflow has not been seen to start. It is
 	// invisible to everybody and holds the free text until the start is durable.
-	StatusStarting  Status = "starting"
-	StatusQueued    Status = "queued"
-	StatusClaimed   Status = "claimed"
+	StatusStarting Status = "starting"
+	StatusQueued   Status = "queued"
+	StatusClaimed  Status = "claimed"
+	// StatusReturned waits for its sender, who was asked something by the
+	// engineer that the handoff is addressed to meanwhile.
+	StatusReturned  Status = "returned"
 	StatusResolved  Status = "resolved"
 	StatusCancelled Status = "cancelled"
 )
 
 // Open reports whether the handoff still waits for somebody or is being worked on.
-func (s Status) Open() bool { return s == StatusQueued || s == StatusClaimed }
+func (s Status) Open() bool {
+	return s == StatusQueued || s == StatusClaimed || s == StatusReturned
+}
 
 // Closed reports whether the handoff has come to its end.
 func (s Status) Closed() bool { return s == StatusResolved || s == StatusCancelled }
@@ -122,6 +130,8 @@ const (
 	VerbReassign Verb = "reassign"
 	VerbResolve  Verb = "resolve"
 	VerbCancel   Verb = "cancel"
+	VerbReturn   Verb = "return" // to its sender, with questions
+	VerbAnswer   Verb = "answer" // back to who asked
 )
 
 // Door is the way by which a transition was asked for.
@@ -200,6 +210,8 @@ const (
 	EventReassigned      EventType = "handoff_reassigned"
 	EventResolved        EventType = "handoff_resolved"
 	EventCancelled       EventType = "handoff_cancelled"
+	EventReturned        EventType = "handoff_returned"
+	EventAnswered        EventType = "handoff_answered"
 	EventUpdated         EventType = "handoff_updated"
 	EventAssessmentReady EventType = "handoff_assessment_ready"
 	EventResync          EventType = "resync"
@@ -220,9 +232,17 @@ func (v Verb) Event() EventType {
 		return EventResolved
 	case VerbCancel:
 		return EventCancelled
+	case VerbReturn:
+		return EventReturned
+	case VerbAnswer:
+		return EventAnswered
 	}
 	return EventUpdated
 }
+
+// ReservedFor is how long an answered handoff is reserved for who asked, before
+// anybody may claim it.
+const ReservedFor = 30 * time.Minute
 
 // The bounds of what people and programs may send. All counts of text are in
 // characters unless the name says bytes.

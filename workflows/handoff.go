@@ -82,10 +82,12 @@ func (h *handoff) listen(ctx workflow.Context) error {
 		{models.VerbReassign, "Puts the handoff into the queue for the target user."},
 		{models.VerbResolve, "Closes a claimed handoff as resolved."},
 		{models.VerbCancel, "Takes the handoff out of the queue for good; the session returns to its sender."},
+		{models.VerbReturn, "Returns a claimed handoff to its sender, with questions."},
+		{models.VerbAnswer, "Puts a returned handoff into the queue, reserved for who asked."},
 	}
 	for _, door := range doors {
-		validate := func(_ workflow.Context, r Request) error {
-			_, err := Decide(h.snap, door.verb, r)
+		validate := func(ctx workflow.Context, r Request) error {
+			_, err := Decide(h.snap, door.verb, r, workflow.Now(ctx))
 			return toRefusal(h.snap, err)
 		}
 		handle := func(ctx workflow.Context, r Request) (models.Snapshot, error) {
@@ -115,11 +117,12 @@ func (h *handoff) update(ctx workflow.Context, verb models.Verb, r Request) (mod
 
 // decide is the one way by which the state changes.
 func (h *handoff) decide(ctx workflow.Context, verb models.Verb, r Request, door models.Door, requestID string) error {
-	d, err := Decide(h.snap, verb, r)
+	at := workflow.Now(ctx)
+	d, err := Decide(h.snap, verb, r, at)
 	if err != nil || d.Repeated {
 		return err
 	}
-	accept(&h.snap, d, door, requestID, workflow.Now(ctx))
+	accept(&h.snap, d, door, requestID, at)
 	h.show(ctx)
 	return nil
 }

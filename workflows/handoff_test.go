@@ -179,6 +179,34 @@ func TestRefusedSignalsAreShownToOperators(t *testing.T) {
 	require.Contains(t, details, "QUEUED")
 }
 
+// TestAReservationEndsByItself: nobody has to be there for it, and no timer
+// runs.
+func TestAReservationEndsByItself(t *testing.T) {
+	t.Parallel()
+	p := newPlay(t, models.IntentEscalate)
+	p.at(time.Hour, act{verb: models.VerbClaim, who: ana})
+	p.at(2*time.Hour, act{verb: models.VerbReturn, who: ana})
+	waiting := p.at(3*time.Hour, act{verb: models.VerbClaim, who: ben})
+	p.at(4*time.Hour, act{verb: models.VerbAnswer, who: sender})
+	early := p.at(4*time.Hour+models.ReservedFor-time.Second, act{verb: models.VerbClaim, who: ben})
+	var details string
+	p.RegisterDelayedCallback(func() {
+		p.SignalWorkflow(SignalClaim, ClaimSignal{HandoffID: p.in.HandoffID, UserID: ben})
+	}, 4*time.Hour+time.Minute)
+	p.RegisterDelayedCallback(func() { details = p.details() }, 4*time.Hour+2*time.Minute)
+	late := p.at(4*time.Hour+models.ReservedFor, act{verb: models.VerbClaim, who: ben})
+	p.at(5*time.Hour, act{verb: models.VerbResolve, who: ben})
+	require.Equal(t, models.StatusResolved, p.run().Status)
+	refusal, _ := RefusalFrom(waiting.err)
+	require.Equal(t, models.CodeConflict, refusal.Code)
+	refusal, _ = RefusalFrom(early.err)
+	require.Equal(t, models.CodeReserved, refusal.Code)
+	require.Equal(t, &models.Reservation{ForID: ana, Until: testEpoch.Add(4*time.Hour + models.ReservedFor)}, refusal.Reservation)
+	require.NoError(t, late.err)
+	require.Contains(t, details, "reserved for them until: "+testEpoch.Add(4*time.Hour+models.ReservedFor).Format(time.RFC3339))
+	require.Contains(t, details, "is reserved for who asked", "an operator's signal is refused like everybody else")
+}
+
 func TestCancellingTheWorkflowCancelsAQueuedHandoff(t *testing.T) {
 	t.Parallel()
 	p := newPlay(t, models.IntentEscalate)

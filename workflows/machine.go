@@ -36,7 +36,7 @@ func StateOf(row models.Handoff) models.Snapshot {
 		Intent: row.Intent, SenderID: row.HandedOffBy,
 		Transitions: []models.Transition{{
 			Version: row.Version, At: at, Generation: row.Generation, Status: row.Status,
-			HolderID: row.ClaimedBy, TargetUserID: row.TargetUserID,
+			HolderID: row.ClaimedBy, TargetUserID: row.TargetUserID, ReservedUntil: row.ReservedUntil,
 		}},
 	}
 }
@@ -49,8 +49,9 @@ type Decision struct {
 }
 
 // Decide says what a request leads to in a state, or refuses it with a
-// [*models.Error]. The caller stamps time, door and request id on the result.
-func Decide(s models.Snapshot, verb models.Verb, r Request) (Decision, error) {
+// [*models.Error]. The time at which it is decided matters to reservations
+// alone. The caller stamps time, door and request id on the result.
+func Decide(s models.Snapshot, verb models.Verb, r Request, at time.Time) (Decision, error) {
 	now := s.Last()
 	if r.HandoffID != s.HandoffID {
 		return refuse(models.CodeNotFound, "Handoff not found")
@@ -73,13 +74,20 @@ func Decide(s models.Snapshot, verb models.Verb, r Request) (Decision, error) {
 		return refuse(models.CodeConflict, "The handoff has been put back into the queue since. Look at it again before you decide.")
 	}
 	admin := r.ActorRole.AtLeast(models.RoleAdmin)
+	// Who has returned it is who it is addressed to meanwhile. They need not wait
+	// for the answer: what they could do while they held it, they still can.
+	asked := now.Status == models.StatusReturned && *now.TargetUserID == r.ActorID
 	next := models.Transition{
 		Version: now.Version + 1, Verb: verb, ActorID: r.ActorID,
 		Generation: now.Generation, TargetUserID: now.TargetUserID,
 	}
+	worn := now.Generation >= models.MaxGenerations
+	refuseWorn := func() (Decision, error) {
+		return refuse(models.CodeConflict, "The handoff has been in the queue %d times, which is the most there can be. Resolve it, or cancel it and hand off again.", now.Generation)
+	}
 	requeue := func(target *uuid.UUID) (Decision, error) {
-		if now.Generation >= models.MaxGenerations {
-			return refuse(models.CodeConflict, "The handoff has been in the queue %d times, which is the most there can be. Resolve it, or cancel it and hand off again.", now.Generation)
+		if worn {
+			return refuseWorn()
 		}
 		next.Status, next.Generation, next.TargetUserID = models.StatusQueued, now.Generation+1, target
 		return Decision{Next: next}, nil
@@ -96,21 +104,29 @@ func Decide(s models.Snapshot, verb models.Verb, r Request) (Decision, error) {
 		if holds {
 			return Decision{Repeated: true}, nil
 		}
+		if now.Status == models.StatusReturned {
+			return refuse(models.CodeConflict, "The handoff was returned to its sender with questions. It can be claimed once they are answered.")
+		}
+		if until := now.ReservedUntil; until != nil && at.Before(*until) && *now.TargetUserID != r.ActorID {
+			e := models.Errorf(models.CodeReserved, "The handoff is reserved for who asked its sender.")
+			e.Reservation = &models.Reservation{ForID: *now.TargetUserID, Until: *until}
+			return Decision{}, e
+		}
 		holder := r.ActorID
 		next.Status, next.HolderID = models.StatusClaimed, &holder
 		return Decision{Next: next}, nil
 
 	case models.VerbRelease:
-		if now.Status != models.StatusClaimed {
+		if now.Status == models.StatusQueued {
 			return refuse(models.CodeConflict, "The handoff is in the queue; there is no claim to release.")
 		}
-		if !holds && !admin {
+		if !holds && !asked && !admin {
 			return refuse(models.CodeForbidden, "Only who holds the handoff, or an admin, can release it.")
 		}
 		return requeue(nil)
 
 	case models.VerbReassign:
-		if !holds && !admin {
+		if !holds && !asked && !admin {
 			return refuse(models.CodeForbidden, "Only who holds the handoff, or an admin, can reassign it.")
 		}
 		if r.TargetUserID == nil {
@@ -125,18 +141,48 @@ func Decide(s models.Snapshot, verb models.Verb, r Request) (Decision, error) {
 		return requeue(r.TargetUserID)
 
 	case models.VerbResolve:
-		if now.Status != models.StatusClaimed {
+		if now.Status == models.StatusQueued {
 			return refuse(models.CodeConflict, "Nobody has claimed the handoff yet; claim it before you resolve it.")
 		}
-		if !holds && !admin {
+		if !holds && !asked && !admin {
 			return refuse(models.CodeForbidden, "Only who holds the handoff, or an admin, can resolve it.")
 		}
 		next.Status, next.HolderID = models.StatusResolved, now.HolderID
+		if now.Status == models.StatusReturned {
+			next.HolderID = now.TargetUserID // who held this generation
+		}
 		return Decision{Next: next}, nil
 
+	case models.VerbReturn:
+		switch {
+		case now.Status == models.StatusReturned:
+			return refuse(models.CodeConflict, "The handoff is already returned to its sender.")
+		case now.Status != models.StatusClaimed:
+			return refuse(models.CodeConflict, "Nobody has claimed the handoff yet; claim it before you return it.")
+		case !holds && !admin:
+			return refuse(models.CodeForbidden, "Only who holds the handoff, or an admin, can return it to its sender.")
+		case *now.HolderID == s.SenderID:
+			return refuse(models.CodeConflict, "The holder handed the session off themselves; there is nobody else to ask. Release it instead.")
+		case worn: // it could not go back into the queue when it is answered
+			return refuseWorn()
+		}
+		next.Status, next.TargetUserID = models.StatusReturned, now.HolderID
+		return Decision{Next: next}, nil
+
+	case models.VerbAnswer:
+		if now.Status != models.StatusReturned {
+			return refuse(models.CodeConflict, "The handoff was not returned; there is no question to answer.")
+		}
+		if r.ActorID != s.SenderID && !admin {
+			return refuse(models.CodeForbidden, "Only who handed the session off, or an admin, can answer.")
+		}
+		until := stamp(at).Add(models.ReservedFor)
+		next.ReservedUntil = &until
+		return requeue(now.TargetUserID)
+
 	case models.VerbCancel:
-		if now.Status != models.StatusQueued {
-			return refuse(models.CodeConflict, "The handoff is claimed; only one that waits in the queue can be cancelled.")
+		if now.Status == models.StatusClaimed {
+			return refuse(models.CodeConflict, "The handoff is claimed; only one that nobody works on can be cancelled.")
 		}
 		if r.ActorID != s.SenderID && !admin {
 			return refuse(models.CodeForbidden, "Only who handed the session off, or an admin, can cancel it.")
@@ -152,10 +198,13 @@ func Decide(s models.Snapshot, verb models.Verb, r Request) (Decision, error) {
 // accept adds a decision to the state.
 func accept(s *models.Snapshot, d Decision, door models.Door, requestID string, at time.Time) {
 	next := d.Next
-	// In microseconds, as PostgreSQL keeps it: every reader is told the same.
-	next.Door, next.RequestID, next.At = door, requestID, at.UTC().Truncate(time.Microsecond)
+	next.Door, next.RequestID, next.At = door, requestID, stamp(at)
 	s.Transitions = append(s.Transitions, next)
 }
+
+// stamp is a time in microseconds, as PostgreSQL keeps it: every reader is told
+// the same.
+func stamp(at time.Time) time.Time { return at.UTC().Truncate(time.Microsecond) }
 
 func refuse(code models.Code, format string, args ...any) (Decision, error) {
 	return Decision{}, models.Errorf(code, format, args...)

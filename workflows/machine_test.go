@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -43,6 +44,12 @@ type act struct {
 	who        uuid.UUID
 	target     *uuid.UUID
 	generation int
+	// after is how long after the last transition; a minute when it is zero.
+	after time.Duration
+}
+
+func (a act) at(s models.Snapshot) time.Time {
+	return s.Last().At.Add(cmp.Or(a.after, time.Minute))
 }
 
 func (a act) request(s models.Snapshot) Request {
@@ -51,10 +58,10 @@ func (a act) request(s models.Snapshot) Request {
 
 func perform(t require.TestingT, s *models.Snapshot, acts ...act) {
 	for _, a := range acts {
-		d, err := Decide(*s, a.verb, a.request(*s))
+		d, err := Decide(*s, a.verb, a.request(*s), a.at(*s))
 		require.NoError(t, err, "%s by %s", a.verb, a.who)
 		require.False(t, d.Repeated)
-		accept(s, d, models.DoorAPI, "", testEpoch.Add(time.Duration(s.Version())*time.Minute))
+		accept(s, d, models.DoorAPI, "", a.at(*s))
 	}
 }
 
@@ -64,6 +71,8 @@ func TestTransitions(t *testing.T) {
 	resolved := []act{{verb: models.VerbClaim, who: ana}, {verb: models.VerbResolve, who: ana}}
 	cancelled := []act{{verb: models.VerbCancel, who: sender}}
 	released := []act{{verb: models.VerbClaim, who: ana}, {verb: models.VerbRelease, who: ana}}
+	returned := []act{{verb: models.VerbClaim, who: ana}, {verb: models.VerbReturn, who: ana}}
+	answered := append(slices.Clone(returned), act{verb: models.VerbAnswer, who: sender})
 
 	type want struct {
 		code       models.Code // refusal, or
@@ -116,12 +125,47 @@ func TestTransitions(t *testing.T) {
 		"an unclaimed one is no answer": {do: act{verb: models.VerbResolve, who: ada}, want: want{code: models.CodeConflict}},
 		"resolve twice":                 {before: resolved, do: act{verb: models.VerbResolve, who: ana}, want: want{code: models.CodeClosed}},
 
-		"the sender cancels":           {do: act{verb: models.VerbCancel, who: sender}, want: want{status: models.StatusCancelled, generation: 1}},
-		"an admin cancels":             {do: act{verb: models.VerbCancel, who: ada}, want: want{status: models.StatusCancelled, generation: 1}},
-		"a bystander may not cancel":   {do: act{verb: models.VerbCancel, who: ana}, want: want{code: models.CodeForbidden}},
-		"a claimed one is not to stop": {before: claimedByAna, do: act{verb: models.VerbCancel, who: sender}, want: want{code: models.CodeConflict}},
-		"cancel twice":                 {before: cancelled, do: act{verb: models.VerbCancel, who: sender}, want: want{code: models.CodeClosed}},
-		"there is no second creation":  {do: act{verb: models.VerbCreate, who: sender}, want: want{code: models.CodeInvalid}},
+		"the sender cancels":                {do: act{verb: models.VerbCancel, who: sender}, want: want{status: models.StatusCancelled, generation: 1}},
+		"an admin cancels":                  {do: act{verb: models.VerbCancel, who: ada}, want: want{status: models.StatusCancelled, generation: 1}},
+		"a bystander may not cancel":        {do: act{verb: models.VerbCancel, who: ana}, want: want{code: models.CodeForbidden}},
+		"a claimed one is not to stop":      {before: claimedByAna, do: act{verb: models.VerbCancel, who: sender}, want: want{code: models.CodeConflict}},
+		"the holder returns it":             {before: claimedByAna, do: act{verb: models.VerbReturn, who: ana}, want: want{status: models.StatusReturned, generation: 1, target: &ana}},
+		"an admin returns it for them":      {before: claimedByAna, do: act{verb: models.VerbReturn, who: ada}, want: want{status: models.StatusReturned, generation: 1, target: &ana}},
+		"a bystander may not return it":     {before: claimedByAna, do: act{verb: models.VerbReturn, who: ben}, want: want{code: models.CodeForbidden}},
+		"the sender may not return it":      {before: claimedByAna, do: act{verb: models.VerbReturn, who: sender}, want: want{code: models.CodeForbidden}},
+		"an unclaimed one is not returned":  {do: act{verb: models.VerbReturn, who: ada}, want: want{code: models.CodeConflict}},
+		"nor one that is returned":          {before: returned, do: act{verb: models.VerbReturn, who: ana}, want: want{code: models.CodeConflict}},
+		"nor a resolved one":                {before: resolved, do: act{verb: models.VerbReturn, who: ana}, want: want{code: models.CodeClosed}},
+		"nobody asks themselves":            {intent: models.IntentPark, before: []act{{verb: models.VerbClaim, who: sender}}, do: act{verb: models.VerbReturn, who: sender}, want: want{code: models.CodeConflict}},
+		"also not through an admin":         {intent: models.IntentPark, before: []act{{verb: models.VerbClaim, who: sender}}, do: act{verb: models.VerbReturn, who: ada}, want: want{code: models.CodeConflict}},
+		"the sender answers":                {before: returned, do: act{verb: models.VerbAnswer, who: sender}, want: want{status: models.StatusQueued, generation: 2, target: &ana}},
+		"an owner answers":                  {before: returned, do: act{verb: models.VerbAnswer, who: olga}, want: want{status: models.StatusQueued, generation: 2, target: &ana}},
+		"who asked may not answer":          {before: returned, do: act{verb: models.VerbAnswer, who: ana}, want: want{code: models.CodeForbidden}},
+		"nobody asked":                      {before: claimedByAna, do: act{verb: models.VerbAnswer, who: sender}, want: want{code: models.CodeConflict}},
+		"it is answered once":               {before: answered, do: act{verb: models.VerbAnswer, who: sender}, want: want{code: models.CodeConflict}},
+		"a returned one is not claimed":     {before: returned, do: act{verb: models.VerbClaim, who: ben}, want: want{code: models.CodeConflict}},
+		"not even by who asked":             {before: returned, do: act{verb: models.VerbClaim, who: ana}, want: want{code: models.CodeConflict}},
+		"who asked gives up waiting":        {before: returned, do: act{verb: models.VerbRelease, who: ana}, want: want{status: models.StatusQueued, generation: 2}},
+		"who asked passes it on":            {before: returned, do: act{verb: models.VerbReassign, who: ana, target: &ben}, want: want{status: models.StatusQueued, generation: 2, target: &ben}},
+		"who asked takes it back":           {before: returned, do: act{verb: models.VerbReassign, who: ana, target: &ana}, want: want{status: models.StatusQueued, generation: 2, target: &ana}},
+		"who asked has solved it":           {before: returned, do: act{verb: models.VerbResolve, who: ana}, want: want{status: models.StatusResolved, generation: 1, holder: &ana, target: &ana}},
+		"an admin resolves a returned one":  {before: returned, do: act{verb: models.VerbResolve, who: ada}, want: want{status: models.StatusResolved, generation: 1, holder: &ana, target: &ana}},
+		"an admin reassigns a returned one": {before: returned, do: act{verb: models.VerbReassign, who: ada, target: &ben}, want: want{status: models.StatusQueued, generation: 2, target: &ben}},
+		"the sender may not resolve it":     {before: returned, do: act{verb: models.VerbResolve, who: sender}, want: want{code: models.CodeForbidden}},
+		"a bystander may not release it":    {before: returned, do: act{verb: models.VerbRelease, who: ben}, want: want{code: models.CodeForbidden}},
+		"the sender takes it back":          {before: returned, do: act{verb: models.VerbCancel, who: sender}, want: want{status: models.StatusCancelled, generation: 1, target: &ana}},
+		"who asked cannot cancel it":        {before: returned, do: act{verb: models.VerbCancel, who: ana}, want: want{code: models.CodeForbidden}},
+
+		"who asked claims it first":          {before: answered, do: act{verb: models.VerbClaim, who: ana}, want: want{status: models.StatusClaimed, generation: 2, holder: &ana, target: &ana}},
+		"others wait":                        {before: answered, do: act{verb: models.VerbClaim, who: ben, after: models.ReservedFor - 1}, want: want{code: models.CodeReserved}},
+		"admins wait as well":                {before: answered, do: act{verb: models.VerbClaim, who: ada}, want: want{code: models.CodeReserved}},
+		"a viewer is told what they are":     {before: answered, do: act{verb: models.VerbClaim, who: vic}, want: want{code: models.CodeForbidden}},
+		"a reservation ends":                 {before: answered, do: act{verb: models.VerbClaim, who: ben, after: models.ReservedFor}, want: want{status: models.StatusClaimed, generation: 2, holder: &ben, target: &ana}},
+		"a reassignment ends it":             {before: append(slices.Clone(answered), act{verb: models.VerbReassign, who: ada, target: &ben}), do: act{verb: models.VerbClaim, who: sender}, intent: models.IntentPark, want: want{status: models.StatusClaimed, generation: 3, holder: &sender, target: &ben}},
+		"an answered one can be cancelled":   {before: answered, do: act{verb: models.VerbCancel, who: sender}, want: want{status: models.StatusCancelled, generation: 2, target: &ana}},
+		"a claim and release end it as well": {before: append(slices.Clone(answered), act{verb: models.VerbClaim, who: ana}, act{verb: models.VerbRelease, who: ana}), do: act{verb: models.VerbClaim, who: ben}, want: want{status: models.StatusClaimed, generation: 3, holder: &ben}},
+		"cancel twice":                       {before: cancelled, do: act{verb: models.VerbCancel, who: sender}, want: want{code: models.CodeClosed}},
+		"there is no second creation":        {do: act{verb: models.VerbCreate, who: sender}, want: want{code: models.CodeInvalid}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -130,7 +174,7 @@ func TestTransitions(t *testing.T) {
 				s = begin(c.intent)
 			}
 			perform(t, &s, c.before...)
-			d, err := Decide(s, c.do.verb, c.do.request(s))
+			d, err := Decide(s, c.do.verb, c.do.request(s), c.do.at(s))
 			require.Equal(t, c.want.code, models.CodeOf(err), "%v", err)
 			require.Equal(t, c.want.repeated, d.Repeated)
 			if err != nil || d.Repeated {
@@ -150,7 +194,7 @@ func TestAlreadyClaimedNamesTheHolder(t *testing.T) {
 	t.Parallel()
 	s := begin(models.IntentEscalate)
 	perform(t, &s, act{verb: models.VerbClaim, who: ana})
-	_, err := Decide(s, models.VerbClaim, act{who: ben}.request(s))
+	_, err := Decide(s, models.VerbClaim, act{who: ben}.request(s), testEpoch)
 	var e *models.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, &models.Claim{ByID: ana, At: testEpoch.Add(time.Minute)}, e.Claim)
@@ -161,12 +205,30 @@ func TestAlreadyClaimedNamesTheHolder(t *testing.T) {
 	require.Equal(t, models.CodeAlreadyClaimed, back.Code)
 }
 
+// TestReservedSaysForWhom: and until when, also across Temporal.
+func TestReservedSaysForWhom(t *testing.T) {
+	t.Parallel()
+	s := begin(models.IntentEscalate)
+	perform(t, &s, act{verb: models.VerbClaim, who: ana}, act{verb: models.VerbReturn, who: ana}, act{verb: models.VerbAnswer, who: sender})
+	until := s.Last().At.Add(models.ReservedFor)
+	require.Equal(t, until, *s.Last().ReservedUntil)
+	_, err := Decide(s, models.VerbClaim, act{who: ben}.request(s), until.Add(-time.Nanosecond))
+	var e *models.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, &models.Reservation{ForID: ana, Until: until}, e.Reservation)
+
+	back, state := RefusalFrom(toRefusal(s, err))
+	require.Equal(t, s, state)
+	require.Equal(t, models.CodeReserved, back.Code)
+	require.Equal(t, e.Reservation, back.Reservation)
+}
+
 func TestRequestOfAnotherHandoffIsRefused(t *testing.T) {
 	t.Parallel()
 	s := begin(models.IntentEscalate)
 	r := act{verb: models.VerbClaim, who: ana}.request(s)
 	r.HandoffID = uuid.New()
-	_, err := Decide(s, models.VerbClaim, r)
+	_, err := Decide(s, models.VerbClaim, r, testEpoch)
 	require.Equal(t, models.CodeNotFound, models.CodeOf(err))
 }
 
@@ -180,11 +242,12 @@ func TestGenerationsAreBounded(t *testing.T) {
 		}
 		perform(t, &s, act{verb: models.VerbReassign, who: ada, target: target})
 	}
-	for _, a := range []act{{verb: models.VerbReassign, who: ada, target: &ana}} {
-		_, err := Decide(s, a.verb, a.request(s))
+	perform(t, &s, act{verb: models.VerbClaim, who: ana})
+	for _, a := range []act{{verb: models.VerbReassign, who: ada, target: &ana}, {verb: models.VerbReturn, who: ana}} {
+		_, err := Decide(s, a.verb, a.request(s), a.at(s))
 		require.Equal(t, models.CodeConflict, models.CodeOf(err))
 	}
-	perform(t, &s, act{verb: models.VerbClaim, who: ana}, act{verb: models.VerbResolve, who: ana})
+	perform(t, &s, act{verb: models.VerbResolve, who: ana})
 }
 
 // TestInvariants drives the machine with arbitrary requests and holds what
@@ -192,11 +255,13 @@ func TestGenerationsAreBounded(t *testing.T) {
 func TestInvariants(t *testing.T) {
 	t.Parallel()
 	people := []uuid.UUID{sender, ana, ben, vic, ada, olga, uuid.New()}
-	verbs := []models.Verb{models.VerbClaim, models.VerbClaim, models.VerbRelease, models.VerbReassign, models.VerbResolve, models.VerbCancel, models.VerbCreate, "nonsense"}
+	verbs := []models.Verb{models.VerbClaim, models.VerbClaim, models.VerbRelease, models.VerbReassign, models.VerbResolve, models.VerbCancel, models.VerbReturn, models.VerbReturn, models.VerbAnswer, models.VerbAnswer, models.VerbCreate, "nonsense"}
 	rapid.Check(t, func(t *rapid.T) {
 		intent := rapid.SampledFrom([]models.Intent{models.IntentEscalate, models.IntentPark}).Draw(t, "intent")
 		s := begin(intent)
 		holders := map[int]uuid.UUID{} // by generation
+		returns := map[int]int{}
+		at := testEpoch
 		for range rapid.IntRange(1, 60).Draw(t, "requests") {
 			a := act{
 				verb:       rapid.SampledFrom(verbs).Draw(t, "verb"),
@@ -207,15 +272,16 @@ func TestInvariants(t *testing.T) {
 				target := rapid.SampledFrom(people).Draw(t, "target")
 				a.target = &target
 			}
+			at = at.Add(time.Duration(rapid.IntRange(0, 20).Draw(t, "minutes")) * time.Minute)
 			before := s.Last()
 			length := len(s.Transitions)
 
-			d, err := Decide(s, a.verb, a.request(s))
+			d, err := Decide(s, a.verb, a.request(s), at)
 			require.Len(t, s.Transitions, length, "Decide changes nothing")
-			again, errAgain := Decide(s, a.verb, a.request(s))
+			again, errAgain := Decide(s, a.verb, a.request(s), at)
 			require.Equal(t, d, again, "Decide is a function")
 			require.Equal(t, err == nil, errAgain == nil)
-			fromRow, errRow := Decide(StateOf(rowOf(s)), a.verb, a.request(s))
+			fromRow, errRow := Decide(StateOf(rowOf(s)), a.verb, a.request(s), at)
 			require.Equal(t, models.CodeOf(err), models.CodeOf(errRow), "the row refuses what the workflow refuses")
 			require.Equal(t, d, fromRow)
 			if err != nil || d.Repeated {
@@ -225,12 +291,12 @@ func TestInvariants(t *testing.T) {
 				continue
 			}
 			require.False(t, before.Status.Closed(), "closed is closed")
-			accept(&s, d, models.DoorAPI, "r", testEpoch)
+			accept(&s, d, models.DoorAPI, "r", at)
 			now := s.Last()
 
 			require.Equal(t, before.Version+1, now.Version, "each transition is one version")
 			require.Equal(t, now.Status == models.StatusClaimed || now.Status == models.StatusResolved, now.HolderID != nil)
-			requeued := now.Verb == models.VerbRelease || now.Verb == models.VerbReassign
+			requeued := now.Verb == models.VerbRelease || now.Verb == models.VerbReassign || now.Verb == models.VerbAnswer
 			require.Equal(t, requeued, now.Generation == before.Generation+1, "generation counts the ways into the queue")
 			if now.Verb == models.VerbClaim {
 				_, taken := holders[now.Generation]
@@ -239,6 +305,21 @@ func TestInvariants(t *testing.T) {
 				require.Equal(t, a.who, *now.HolderID)
 				require.True(t, roles[a.who].AtLeast(models.RoleEngineer))
 				require.False(t, intent == models.IntentEscalate && a.who == sender, "nobody claims their own escalation")
+				require.True(t, before.ReservedUntil == nil || !at.Before(*before.ReservedUntil) || a.who == *before.TargetUserID, "nobody but who asked claims before the time")
+			}
+			require.Equal(t, now.Verb == models.VerbAnswer, now.ReservedUntil != nil, "an answer reserves, and everything else ends that")
+			switch now.Verb {
+			case models.VerbReturn:
+				returns[now.Generation]++
+				require.Equal(t, 1, returns[now.Generation], "a generation is returned once, so that its note has a mark of its own")
+				require.Equal(t, holders[now.Generation], *now.TargetUserID, "it goes back to who held it")
+				require.NotEqual(t, sender, *now.TargetUserID, "nobody asks themselves")
+				answer := act{verb: models.VerbAnswer, who: sender}
+				_, err := Decide(s, answer.verb, answer.request(s), at)
+				require.NoError(t, err, "what is returned can be answered")
+			case models.VerbAnswer:
+				require.Equal(t, *before.TargetUserID, *now.TargetUserID, "the answer goes to who asked")
+			default:
 			}
 			if now.HolderID != nil {
 				require.Equal(t, holders[now.Generation], *now.HolderID, "the holder is who claimed this generation")
@@ -256,7 +337,7 @@ func rowOf(s models.Snapshot) models.Handoff {
 	row := models.Handoff{
 		AccountID: s.AccountID, ID: s.HandoffID, SessionID: s.SessionID, Intent: s.Intent, HandedOffBy: s.SenderID,
 		Status: last.Status, Generation: last.Generation, Version: last.Version,
-		ClaimedBy: last.HolderID, TargetUserID: last.TargetUserID, UpdatedAt: last.At,
+		ClaimedBy: last.HolderID, TargetUserID: last.TargetUserID, ReservedUntil: last.ReservedUntil, UpdatedAt: last.At,
 	}
 	if last.HolderID != nil {
 		at := last.At

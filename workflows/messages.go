@@ -121,8 +121,8 @@ type HandoffInput struct {
 	CreatedAt    time.Time       `json:"created_at"`
 }
 
-// Request is the argument of the Updates claim, release, reassign, resolve and
-// cancel. The verb is the Update's name.
+// Request is the argument of the Updates claim, release, reassign, resolve,
+// cancel, return and answer. The verb is the Update's name.
 type Request struct {
 	// HandoffID is the handoff that is meant; another one of the same session
 	// may be running by now.

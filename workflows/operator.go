@@ -170,6 +170,9 @@ func (h *handoff) details() string {
 	if last.TargetUserID != nil {
 		line("- addressed to: `%s`", *last.TargetUserID)
 	}
+	if last.ReservedUntil != nil {
+		line("- reserved for them until: %s", last.ReservedUntil.Format(time.RFC3339))
+	}
 	if last.HolderID != nil {
 		line("- holder: `%s`", *last.HolderID)
 	}

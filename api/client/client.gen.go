@@ -171,8 +171,9 @@ func (e Intent) Valid() bool {
 
 // Defines values for OpenStatus.
 const (
-	OpenStatusClaimed OpenStatus = "claimed"
-	OpenStatusQueued  OpenStatus = "queued"
+	OpenStatusClaimed  OpenStatus = "claimed"
+	OpenStatusQueued   OpenStatus = "queued"
+	OpenStatusReturned OpenStatus = "returned"
 )
 
 // Valid indicates whether the value is a known member of the OpenStatus enum.
@@ -181,6 +182,8 @@ func (e OpenStatus) Valid() bool {
 	case OpenStatusClaimed:
 		return true
 	case OpenStatusQueued:
+		return true
+	case OpenStatusReturned:
 		return true
 	default:
 		return false
@@ -279,15 +282,19 @@ func (e PSAKindName) Valid() bool {
 
 // Defines values for PSAStepName.
 const (
+	PSAStepNameAnswered  PSAStepName = "answered"
 	PSAStepNameClaimed   PSAStepName = "claimed"
 	PSAStepNameEscalated PSAStepName = "escalated"
 	PSAStepNameReleased  PSAStepName = "released"
 	PSAStepNameResolved  PSAStepName = "resolved"
+	PSAStepNameReturned  PSAStepName = "returned"
 )
 
 // Valid indicates whether the value is a known member of the PSAStepName enum.
 func (e PSAStepName) Valid() bool {
 	switch e {
+	case PSAStepNameAnswered:
+		return true
 	case PSAStepNameClaimed:
 		return true
 	case PSAStepNameEscalated:
@@ -295,6 +302,8 @@ func (e PSAStepName) Valid() bool {
 	case PSAStepNameReleased:
 		return true
 	case PSAStepNameResolved:
+		return true
+	case PSAStepNameReturned:
 		return true
 	default:
 		return false
@@ -374,6 +383,7 @@ const (
 	ProblemCodeMethodNotAllowed     ProblemCode = "method_not_allowed"
 	ProblemCodeNotFound             ProblemCode = "not_found"
 	ProblemCodeOutcomeUnknown       ProblemCode = "outcome_unknown"
+	ProblemCodeReserved             ProblemCode = "reserved"
 	ProblemCodeSchema               ProblemCode = "schema"
 	ProblemCodeTooLarge             ProblemCode = "too_large"
 	ProblemCodeUnauthenticated      ProblemCode = "unauthenticated"
@@ -405,6 +415,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotFound:
 		return true
 	case ProblemCodeOutcomeUnknown:
+		return true
+	case ProblemCodeReserved:
 		return true
 	case ProblemCodeSchema:
 		return true
@@ -517,6 +529,7 @@ const (
 	StatusClaimed   Status = "claimed"
 	StatusQueued    Status = "queued"
 	StatusResolved  Status = "resolved"
+	StatusReturned  Status = "returned"
 )
 
 // Valid indicates whether the value is a known member of the Status enum.
@@ -529,6 +542,8 @@ func (e Status) Valid() bool {
 	case StatusQueued:
 		return true
 	case StatusResolved:
+		return true
+	case StatusReturned:
 		return true
 	default:
 		return false
@@ -561,17 +576,21 @@ func (e StepKind) Valid() bool {
 
 // Defines values for Verb.
 const (
+	VerbAnswer   Verb = "answer"
 	VerbCancel   Verb = "cancel"
 	VerbClaim    Verb = "claim"
 	VerbCreate   Verb = "create"
 	VerbReassign Verb = "reassign"
 	VerbRelease  Verb = "release"
 	VerbResolve  Verb = "resolve"
+	VerbReturn   Verb = "return"
 )
 
 // Valid indicates whether the value is a known member of the Verb enum.
 func (e Verb) Valid() bool {
 	switch e {
+	case VerbAnswer:
+		return true
 	case VerbCancel:
 		return true
 	case VerbClaim:
@@ -583,6 +602,8 @@ func (e Verb) Valid() bool {
 	case VerbRelease:
 		return true
 	case VerbResolve:
+		return true
+	case VerbReturn:
 		return true
 	default:
 		return false
@@ -600,6 +621,12 @@ type AlreadyClaimed struct {
 
 	// Error Always `already_claimed`.
 	Error string `json:"error"`
+}
+
+// Answer The answer to the questions.
+type Answer struct {
+	// Answer The answer, for who asked and whoever claims it.
+	Answer string `json:"answer"`
 }
 
 // Briefing How the briefing made for whoever claims the handoff stands. It has an address of its own.
@@ -896,11 +923,14 @@ type FeedEvent struct {
 	NotesExcerpt string `json:"notes_excerpt"`
 
 	// Priority How urgent it is.
-	Priority  Priority           `json:"priority"`
-	PSATicket *string            `json:"psa_ticket"`
-	SessionID openapi_types.UUID `json:"session_id"`
+	Priority  Priority `json:"priority"`
+	PSATicket *string  `json:"psa_ticket"`
 
-	// Status `queued` waits to be claimed, `claimed` is worked on; `resolved` and `cancelled` are final.
+	// ReservedUntil Only while it waits after an answer: until then only the target may claim it.
+	ReservedUntil *time.Time         `json:"reserved_until,omitempty"`
+	SessionID     openapi_types.UUID `json:"session_id"`
+
+	// Status `queued` waits to be claimed, `claimed` is worked on, `returned` waits for its sender's answer; `resolved` and `cancelled` are final.
 	Status         Status              `json:"status"`
 	TargetUserID   *openapi_types.UUID `json:"target_user_id"`
 	TargetUserName *string             `json:"target_user_name"`
@@ -930,9 +960,12 @@ type FieldProblem struct {
 
 // Handoff One act of passing a session on.
 //
-// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1}
+// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","answer":null,"briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"questions":null,"reserved_until":null,"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1}
 type Handoff struct {
 	AccountID openapi_types.UUID `json:"account_id"`
+
+	// Answer What the sender answered to `questions`; `null` before.
+	Answer *string `json:"answer"`
 
 	// Briefing How the briefing made for whoever claims the handoff stands. It has an address of its own.
 	Briefing  Briefing   `json:"briefing"`
@@ -950,7 +983,7 @@ type Handoff struct {
 	// EngineerNotes What the sender wrote for the next engineer.
 	EngineerNotes string `json:"engineer_notes"`
 
-	// Generation How often it was put into the queue: 1 at first, one more with each release or reassign.
+	// Generation How often it was put into the queue: 1 at first, one more with each release, reassign or answer.
 	Generation int `json:"generation"`
 
 	// HandedOffBy The sender.
@@ -973,6 +1006,12 @@ type Handoff struct {
 	// sum; the timeline has each note. The state is the worst of theirs.
 	PSA PSA `json:"psa"`
 
+	// Questions What its sender was last asked.
+	Questions *string `json:"questions"`
+
+	// ReservedUntil While it waits after an answer: until then only the target may claim it. It may have passed.
+	ReservedUntil *time.Time `json:"reserved_until"`
+
 	// Resolution What solved the problem.
 	Resolution *string    `json:"resolution"`
 	ResolvedAt *time.Time `json:"resolved_at"`
@@ -981,10 +1020,10 @@ type Handoff struct {
 	Session   SessionHeadline    `json:"session"`
 	SessionID openapi_types.UUID `json:"session_id"`
 
-	// Status `queued` waits to be claimed, `claimed` is worked on; `resolved` and `cancelled` are final.
+	// Status `queued` waits to be claimed, `claimed` is worked on, `returned` waits for its sender's answer; `resolved` and `cancelled` are final.
 	Status Status `json:"status"`
 
-	// TargetUserID The user it is meant for.
+	// TargetUserID The user it is meant for; while it is returned, who asked and gets it back.
 	TargetUserID   *openapi_types.UUID `json:"target_user_id"`
 	TargetUserName *string             `json:"target_user_name"`
 
@@ -1411,11 +1450,13 @@ type PSAStep struct {
 	// `skipped` was not to be done.
 	State EffectState `json:"state"`
 
-	// Step What the note tells. A reassign and a cancel are told as `released`, in words of their own.
+	// Step What the note tells. A reassign and a cancel are told as `released`, in words of their own. `returned` and
+	// `answered` set the status of `released`.
 	Step PSAStepName `json:"step"`
 }
 
-// PSAStepName What the note tells. A reassign and a cancel are told as `released`, in words of their own.
+// PSAStepName What the note tells. A reassign and a cancel are told as `released`, in words of their own. `returned` and
+// `answered` set the status of `released`.
 type PSAStepName string
 
 // PSAVisibility Who sees the notes.
@@ -1432,7 +1473,7 @@ type Problem struct {
 	// Code What a program decides by.
 	Code ProblemCode `json:"code"`
 
-	// Detail What went wrong this time, for people; for `already_claimed`, who was first.
+	// Detail What went wrong this time, for people; for `already_claimed`, who was first; for `reserved`, who may claim it, and until when only they.
 	Detail Problem_Detail `json:"detail"`
 
 	// Errors Where the request has to change.
@@ -1457,7 +1498,7 @@ type Problem struct {
 // ProblemDetail0 defines model for Problem.Detail.0.
 type ProblemDetail0 = string
 
-// Problem_Detail What went wrong this time, for people; for `already_claimed`, who was first.
+// Problem_Detail What went wrong this time, for people; for `already_claimed`, who was first; for `reserved`, who may claim it, and until when only they.
 type Problem_Detail struct {
 	union json.RawMessage
 }
@@ -1496,6 +1537,17 @@ type Release struct {
 	Note *string `json:"note,omitempty"`
 }
 
+// Reserved For whom the handoff is kept.
+type Reserved struct {
+	// Error Always `reserved`.
+	Error           string             `json:"error"`
+	ReservedForID   openapi_types.UUID `json:"reserved_for_id"`
+	ReservedForName string             `json:"reserved_for_name"`
+
+	// ReservedUntil Anyone may claim it after that.
+	ReservedUntil time.Time `json:"reserved_until"`
+}
+
 // Resolve What solved it.
 type Resolve struct {
 	// Cause How near the likely cause in the newest briefing was to the real one.
@@ -1503,6 +1555,12 @@ type Resolve struct {
 
 	// Resolution What solved the problem.
 	Resolution *string `json:"resolution,omitempty"`
+}
+
+// Return What the sender has to answer.
+type Return struct {
+	// Questions What you need to know before you can go on.
+	Questions string `json:"questions"`
 }
 
 // Role What a user may do; each role may do what the one before it may.
@@ -1561,7 +1619,7 @@ type SessionPage struct {
 // SessionStatus `active` is worked on, `parked` and `escalated` wait in the queue, `resolved` is over.
 type SessionStatus string
 
-// Status `queued` waits to be claimed, `claimed` is worked on; `resolved` and `cancelled` are final.
+// Status `queued` waits to be claimed, `claimed` is worked on, `returned` waits for its sender's answer; `resolved` and `cancelled` are final.
 type Status string
 
 // Step One thing that was said or done.
@@ -1615,13 +1673,13 @@ type TimelineEntry struct {
 	HolderID   *openapi_types.UUID `json:"holder_id"`
 	HolderName *string             `json:"holder_name"`
 
-	// Note The note or resolution that came with it.
+	// Note The note, resolution, questions or answer that came with it.
 	Note *string `json:"note"`
 
 	// PSA How the ticket is told of it; `null` when it is not told.
 	PSA *PSAStep `json:"psa"`
 
-	// Status `queued` waits to be claimed, `claimed` is worked on; `resolved` and `cancelled` are final.
+	// Status `queued` waits to be claimed, `claimed` is worked on, `returned` waits for its sender's answer; `resolved` and `cancelled` are final.
 	Status         Status              `json:"status"`
 	TargetUserID   *openapi_types.UUID `json:"target_user_id"`
 	TargetUserName *string             `json:"target_user_name"`
@@ -1715,7 +1773,7 @@ type ListQueueParams struct {
 	// Intent Only handoffs with this intent.
 	Intent *Intent `form:"intent,omitempty" json:"intent,omitempty"`
 
-	// Status `queued` is what waits, `claimed` what somebody works on. The default is `queued`; with `mine` it is both.
+	// Status `queued` is what waits, `claimed` what somebody works on, `returned` what waits for its sender's answer. The default is `queued`; with `mine` it is all three.
 	Status *OpenStatus `form:"status,omitempty" json:"status,omitempty"`
 
 	// Priority Only handoffs with this priority.
@@ -1724,7 +1782,7 @@ type ListQueueParams struct {
 	// TeamID Only handoffs of this team.
 	TeamID *openapi_types.UUID `form:"team_id,omitempty" json:"team_id,omitempty"`
 
-	// Mine Only what you hold, and what waits addressed to you.
+	// Mine Only what you hold, what waits addressed to you, and what was returned to you or by you.
 	Mine *bool `form:"mine,omitempty" json:"mine,omitempty"`
 
 	// Q Only what has this text in its title, client, problem or ticket. Case does not matter.
@@ -1754,6 +1812,13 @@ type ListSessionHandoffsParams struct {
 
 	// Limit The most items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// AnswerHandoffParams defines parameters for AnswerHandoff.
+type AnswerHandoffParams struct {
+	// IdempotencyKey Makes it safe to repeat the request: 1 to 255 visible ASCII characters that you choose anew for each request
+	// and keep for its repetitions.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetBriefingParams defines parameters for GetBriefing.
@@ -1797,6 +1862,13 @@ type ResolveHandoffParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ReturnHandoffParams defines parameters for ReturnHandoff.
+type ReturnHandoffParams struct {
+	// IdempotencyKey Makes it safe to repeat the request: 1 to 255 visible ASCII characters that you choose anew for each request
+	// and keep for its repetitions.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ReportBriefingsParams defines parameters for ReportBriefings.
 type ReportBriefingsParams struct {
 	// Since Briefings from then on; without it, of the last 30 days.
@@ -1808,6 +1880,9 @@ type CreateSessionJSONRequestBody = NewSession
 
 // CreateHandoffJSONRequestBody defines body for CreateHandoff for application/json ContentType.
 type CreateHandoffJSONRequestBody = NewHandoff
+
+// AnswerHandoffJSONRequestBody defines body for AnswerHandoff for application/json ContentType.
+type AnswerHandoffJSONRequestBody = Answer
 
 // GradeBriefingJSONRequestBody defines body for GradeBriefing for application/json ContentType.
 type GradeBriefingJSONRequestBody = NewBriefingGrade
@@ -1826,6 +1901,9 @@ type ReleaseHandoffJSONRequestBody = Release
 
 // ResolveHandoffJSONRequestBody defines body for ResolveHandoff for application/json ContentType.
 type ResolveHandoffJSONRequestBody = Resolve
+
+// ReturnHandoffJSONRequestBody defines body for ReturnHandoff for application/json ContentType.
+type ReturnHandoffJSONRequestBody = Return
 
 // AppendStepsJSONRequestBody defines body for AppendSteps for application/json ContentType.
 type AppendStepsJSONRequestBody = NewSteps
@@ -1881,6 +1959,32 @@ func (t *Problem_Detail) FromAlreadyClaimed(v AlreadyClaimed) error {
 
 // MergeAlreadyClaimed performs a merge with any union data inside the Problem_Detail, using the provided AlreadyClaimed
 func (t *Problem_Detail) MergeAlreadyClaimed(v AlreadyClaimed) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsReserved returns the union data inside the Problem_Detail as a Reserved
+func (t Problem_Detail) AsReserved() (Reserved, error) {
+	var body Reserved
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromReserved overwrites any union data inside the Problem_Detail as the provided Reserved
+func (t *Problem_Detail) FromReserved(v Reserved) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeReserved performs a merge with any union data inside the Problem_Detail, using the provided Reserved
+func (t *Problem_Detail) MergeReserved(v Reserved) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -2005,7 +2109,8 @@ type ClientInterface interface {
 	// ListQueue List the queue
 	//
 	// The account's open handoffs, parked and escalated, without your own escalations, which you could not claim.
-	// Without `status` you see what waits to be claimed.
+	// Without `status` you see what waits to be claimed, also what is still reserved for somebody else. With
+	// `status=returned` and `mine` you see what waits for your answer, and the answers that you wait for.
 	//
 	// Corresponds with GET /api/v1/ai-sessions/queue (the `ListQueue` operationId).
 	ListQueue(ctx context.Context, params *ListQueueParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2059,6 +2164,30 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/ai-sessions/{id}/handoffs/{hid} (the `GetHandoff` operationId).
 	GetHandoff(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AnswerHandoffWithBody Answer the questions of a returned handoff
+	//
+	// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
+	// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
+	// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
+	// up by one.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/answer (the `AnswerHandoff` operationId).
+	AnswerHandoffWithBody(ctx context.Context, id SessionID, hid HandoffID, params *AnswerHandoffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AnswerHandoff Answer the questions of a returned handoff
+	//
+	// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
+	// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
+	// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
+	// up by one.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/answer (the `AnswerHandoff` operationId).
+	AnswerHandoff(ctx context.Context, id SessionID, hid HandoffID, params *AnswerHandoffParams, body AnswerHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetBriefing Read the briefing
 	//
 	// What whoever claims the handoff reads first: what is asked, what is wrong, what was tried and what it did, what
@@ -2100,8 +2229,8 @@ type ClientInterface interface {
 
 	// CancelHandoffWithBody Take a handoff out of the queue
 	//
-	// Takes back a handoff that nobody has claimed yet; the session is its sender's again. The sender may do this, and
-	// so may admins and owners.
+	// Takes back a handoff that nobody holds, because it is queued or returned; the session is its sender's again. The
+	// sender may do this, and so may admins and owners.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2110,8 +2239,8 @@ type ClientInterface interface {
 
 	// CancelHandoff Take a handoff out of the queue
 	//
-	// Takes back a handoff that nobody has claimed yet; the session is its sender's again. The sender may do this, and
-	// so may admins and owners.
+	// Takes back a handoff that nobody holds, because it is queued or returned; the session is its sender's again. The
+	// sender may do this, and so may admins and owners.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2124,7 +2253,8 @@ type ClientInterface interface {
 	// whose `detail` says who was first. The winner may repeat the request and gets the same answer.
 	//
 	// An escalation cannot be claimed by the engineer who sent it; a parked session can. `target_user_id` is a
-	// preference, not a lock: anyone who may claim may claim it.
+	// preference, not a lock: anyone who may claim may claim it. Until `reserved_until` alone it is one, for who asked
+	// the sender something and was answered: everybody else gets a 409 `reserved` whose `detail` says who and how long.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2137,7 +2267,8 @@ type ClientInterface interface {
 	// whose `detail` says who was first. The winner may repeat the request and gets the same answer.
 	//
 	// An escalation cannot be claimed by the engineer who sent it; a parked session can. `target_user_id` is a
-	// preference, not a lock: anyone who may claim may claim it.
+	// preference, not a lock: anyone who may claim may claim it. Until `reserved_until` alone it is one, for who asked
+	// the sender something and was answered: everybody else gets a 409 `reserved` whose `detail` says who and how long.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2217,6 +2348,34 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/resolve (the `ResolveHandoff` operationId).
 	ResolveHandoff(ctx context.Context, id SessionID, hid HandoffID, params *ResolveHandoffParams, body ResolveHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReturnHandoffWithBody Send a claimed handoff back with questions
+	//
+	// Gives a handoff that you hold back to its sender, with questions. The session is theirs again, so they can add
+	// steps, until they answer. Admins and owners may return anybody's. Nobody holds the handoff meanwhile, and it is
+	// addressed to who held it: to them the answer will bring it back.
+	//
+	// Who returned it need not wait for the answer: they may release, reassign or resolve it all the same, and so may
+	// admins and owners. The sender may cancel it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/return (the `ReturnHandoff` operationId).
+	ReturnHandoffWithBody(ctx context.Context, id SessionID, hid HandoffID, params *ReturnHandoffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReturnHandoff Send a claimed handoff back with questions
+	//
+	// Gives a handoff that you hold back to its sender, with questions. The session is theirs again, so they can add
+	// steps, until they answer. Admins and owners may return anybody's. Nobody holds the handoff meanwhile, and it is
+	// addressed to who held it: to them the answer will bring it back.
+	//
+	// Who returned it need not wait for the answer: they may release, reassign or resolve it all the same, and so may
+	// admins and owners. The sender may cancel it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/return (the `ReturnHandoff` operationId).
+	ReturnHandoff(ctx context.Context, id SessionID, hid HandoffID, params *ReturnHandoffParams, body ReturnHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetHandoffTimeline Read a handoff's timeline
 	//
@@ -2450,7 +2609,8 @@ func (c *Client) CreateSession(ctx context.Context, params *CreateSessionParams,
 // ListQueue List the queue
 //
 // The account's open handoffs, parked and escalated, without your own escalations, which you could not claim.
-// Without `status` you see what waits to be claimed.
+// Without `status` you see what waits to be claimed, also what is still reserved for somebody else. With
+// `status=returned` and `mine` you see what waits for your answer, and the answers that you wait for.
 //
 // Corresponds with GET /api/v1/ai-sessions/queue (the `ListQueue` operationId).
 func (c *Client) ListQueue(ctx context.Context, params *ListQueueParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2564,6 +2724,50 @@ func (c *Client) GetHandoff(ctx context.Context, id SessionID, hid HandoffID, re
 	return c.Client.Do(req)
 }
 
+// AnswerHandoffWithBody Answer the questions of a returned handoff
+//
+// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
+// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
+// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
+// up by one.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/answer (the `AnswerHandoff` operationId).
+func (c *Client) AnswerHandoffWithBody(ctx context.Context, id SessionID, hid HandoffID, params *AnswerHandoffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAnswerHandoffRequestWithBody(c.Server, id, hid, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AnswerHandoff Answer the questions of a returned handoff
+//
+// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
+// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
+// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
+// up by one.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/answer (the `AnswerHandoff` operationId).
+func (c *Client) AnswerHandoff(ctx context.Context, id SessionID, hid HandoffID, params *AnswerHandoffParams, body AnswerHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAnswerHandoffRequest(c.Server, id, hid, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetBriefing Read the briefing
 //
 // What whoever claims the handoff reads first: what is asked, what is wrong, what was tried and what it did, what
@@ -2645,8 +2849,8 @@ func (c *Client) RenewBriefing(ctx context.Context, id SessionID, hid HandoffID,
 
 // CancelHandoffWithBody Take a handoff out of the queue
 //
-// Takes back a handoff that nobody has claimed yet; the session is its sender's again. The sender may do this, and
-// so may admins and owners.
+// Takes back a handoff that nobody holds, because it is queued or returned; the session is its sender's again. The
+// sender may do this, and so may admins and owners.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2665,8 +2869,8 @@ func (c *Client) CancelHandoffWithBody(ctx context.Context, id SessionID, hid Ha
 
 // CancelHandoff Take a handoff out of the queue
 //
-// Takes back a handoff that nobody has claimed yet; the session is its sender's again. The sender may do this, and
-// so may admins and owners.
+// Takes back a handoff that nobody holds, because it is queued or returned; the session is its sender's again. The
+// sender may do this, and so may admins and owners.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2689,7 +2893,8 @@ func (c *Client) CancelHandoff(ctx context.Context, id SessionID, hid HandoffID,
 // whose `detail` says who was first. The winner may repeat the request and gets the same answer.
 //
 // An escalation cannot be claimed by the engineer who sent it; a parked session can. `target_user_id` is a
-// preference, not a lock: anyone who may claim may claim it.
+// preference, not a lock: anyone who may claim may claim it. Until `reserved_until` alone it is one, for who asked
+// the sender something and was answered: everybody else gets a 409 `reserved` whose `detail` says who and how long.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2712,7 +2917,8 @@ func (c *Client) ClaimHandoffWithBody(ctx context.Context, id SessionID, hid Han
 // whose `detail` says who was first. The winner may repeat the request and gets the same answer.
 //
 // An escalation cannot be claimed by the engineer who sent it; a parked session can. `target_user_id` is a
-// preference, not a lock: anyone who may claim may claim it.
+// preference, not a lock: anyone who may claim may claim it. Until `reserved_until` alone it is one, for who asked
+// the sender something and was answered: everybody else gets a 409 `reserved` whose `detail` says who and how long.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2863,6 +3069,54 @@ func (c *Client) ResolveHandoffWithBody(ctx context.Context, id SessionID, hid H
 // Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/resolve (the `ResolveHandoff` operationId).
 func (c *Client) ResolveHandoff(ctx context.Context, id SessionID, hid HandoffID, params *ResolveHandoffParams, body ResolveHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewResolveHandoffRequest(c.Server, id, hid, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReturnHandoffWithBody Send a claimed handoff back with questions
+//
+// Gives a handoff that you hold back to its sender, with questions. The session is theirs again, so they can add
+// steps, until they answer. Admins and owners may return anybody's. Nobody holds the handoff meanwhile, and it is
+// addressed to who held it: to them the answer will bring it back.
+//
+// Who returned it need not wait for the answer: they may release, reassign or resolve it all the same, and so may
+// admins and owners. The sender may cancel it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/return (the `ReturnHandoff` operationId).
+func (c *Client) ReturnHandoffWithBody(ctx context.Context, id SessionID, hid HandoffID, params *ReturnHandoffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReturnHandoffRequestWithBody(c.Server, id, hid, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReturnHandoff Send a claimed handoff back with questions
+//
+// Gives a handoff that you hold back to its sender, with questions. The session is theirs again, so they can add
+// steps, until they answer. Admins and owners may return anybody's. Nobody holds the handoff meanwhile, and it is
+// addressed to who held it: to them the answer will bring it back.
+//
+// Who returned it need not wait for the answer: they may release, reassign or resolve it all the same, and so may
+// admins and owners. The sender may cancel it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/return (the `ReturnHandoff` operationId).
+func (c *Client) ReturnHandoff(ctx context.Context, id SessionID, hid HandoffID, params *ReturnHandoffParams, body ReturnHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReturnHandoffRequest(c.Server, id, hid, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3751,6 +4005,75 @@ func NewGetHandoffRequest(server string, id SessionID, hid HandoffID) (*http.Req
 	return req, nil
 }
 
+// NewAnswerHandoffRequest calls the generic AnswerHandoff builder with application/json body
+func NewAnswerHandoffRequest(server string, id SessionID, hid HandoffID, params *AnswerHandoffParams, body AnswerHandoffJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAnswerHandoffRequestWithBody(server, id, hid, params, "application/json", bodyReader)
+}
+
+// NewAnswerHandoffRequestWithBody constructs an http.Request for the AnswerHandoff method, with any body, and a specified content type
+func NewAnswerHandoffRequestWithBody(server string, id SessionID, hid HandoffID, params *AnswerHandoffParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "hid", hid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/ai-sessions/%s/handoffs/%s/answer", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetBriefingRequest constructs an http.Request for the GetBriefing method
 func NewGetBriefingRequest(server string, id SessionID, hid HandoffID, params *GetBriefingParams) (*http.Request, error) {
 	var err error
@@ -4266,6 +4589,75 @@ func NewResolveHandoffRequestWithBody(server string, id SessionID, hid HandoffID
 	}
 
 	operationPath := fmt.Sprintf("/api/v1/ai-sessions/%s/handoffs/%s/resolve", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReturnHandoffRequest calls the generic ReturnHandoff builder with application/json body
+func NewReturnHandoffRequest(server string, id SessionID, hid HandoffID, params *ReturnHandoffParams, body ReturnHandoffJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReturnHandoffRequestWithBody(server, id, hid, params, "application/json", bodyReader)
+}
+
+// NewReturnHandoffRequestWithBody constructs an http.Request for the ReturnHandoff method, with any body, and a specified content type
+func NewReturnHandoffRequestWithBody(server string, id SessionID, hid HandoffID, params *ReturnHandoffParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "hid", hid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/ai-sessions/%s/handoffs/%s/return", pathParam0, pathParam1)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -4881,7 +5273,8 @@ type ClientWithResponsesInterface interface {
 	// ListQueueWithResponse List the queue
 	//
 	// The account's open handoffs, parked and escalated, without your own escalations, which you could not claim.
-	// Without `status` you see what waits to be claimed.
+	// Without `status` you see what waits to be claimed, also what is still reserved for somebody else. With
+	// `status=returned` and `mine` you see what waits for your answer, and the answers that you wait for.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4943,6 +5336,30 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/ai-sessions/{id}/handoffs/{hid} (the `GetHandoff` operationId).
 	GetHandoffWithResponse(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*GetHandoffResponse, error)
 
+	// AnswerHandoffWithBodyWithResponse Answer the questions of a returned handoff
+	//
+	// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
+	// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
+	// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
+	// up by one.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/answer (the `AnswerHandoff` operationId).
+	AnswerHandoffWithBodyWithResponse(ctx context.Context, id SessionID, hid HandoffID, params *AnswerHandoffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AnswerHandoffResponse, error)
+
+	// AnswerHandoffWithResponse Answer the questions of a returned handoff
+	//
+	// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
+	// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
+	// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
+	// up by one.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/answer (the `AnswerHandoff` operationId).
+	AnswerHandoffWithResponse(ctx context.Context, id SessionID, hid HandoffID, params *AnswerHandoffParams, body AnswerHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerHandoffResponse, error)
+
 	// GetBriefingWithResponse Read the briefing
 	//
 	// What whoever claims the handoff reads first: what is asked, what is wrong, what was tried and what it did, what
@@ -4988,8 +5405,8 @@ type ClientWithResponsesInterface interface {
 
 	// CancelHandoffWithBodyWithResponse Take a handoff out of the queue
 	//
-	// Takes back a handoff that nobody has claimed yet; the session is its sender's again. The sender may do this, and
-	// so may admins and owners.
+	// Takes back a handoff that nobody holds, because it is queued or returned; the session is its sender's again. The
+	// sender may do this, and so may admins and owners.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4998,8 +5415,8 @@ type ClientWithResponsesInterface interface {
 
 	// CancelHandoffWithResponse Take a handoff out of the queue
 	//
-	// Takes back a handoff that nobody has claimed yet; the session is its sender's again. The sender may do this, and
-	// so may admins and owners.
+	// Takes back a handoff that nobody holds, because it is queued or returned; the session is its sender's again. The
+	// sender may do this, and so may admins and owners.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5012,7 +5429,8 @@ type ClientWithResponsesInterface interface {
 	// whose `detail` says who was first. The winner may repeat the request and gets the same answer.
 	//
 	// An escalation cannot be claimed by the engineer who sent it; a parked session can. `target_user_id` is a
-	// preference, not a lock: anyone who may claim may claim it.
+	// preference, not a lock: anyone who may claim may claim it. Until `reserved_until` alone it is one, for who asked
+	// the sender something and was answered: everybody else gets a 409 `reserved` whose `detail` says who and how long.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5025,7 +5443,8 @@ type ClientWithResponsesInterface interface {
 	// whose `detail` says who was first. The winner may repeat the request and gets the same answer.
 	//
 	// An escalation cannot be claimed by the engineer who sent it; a parked session can. `target_user_id` is a
-	// preference, not a lock: anyone who may claim may claim it.
+	// preference, not a lock: anyone who may claim may claim it. Until `reserved_until` alone it is one, for who asked
+	// the sender something and was answered: everybody else gets a 409 `reserved` whose `detail` says who and how long.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5107,6 +5526,34 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/resolve (the `ResolveHandoff` operationId).
 	ResolveHandoffWithResponse(ctx context.Context, id SessionID, hid HandoffID, params *ResolveHandoffParams, body ResolveHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*ResolveHandoffResponse, error)
+
+	// ReturnHandoffWithBodyWithResponse Send a claimed handoff back with questions
+	//
+	// Gives a handoff that you hold back to its sender, with questions. The session is theirs again, so they can add
+	// steps, until they answer. Admins and owners may return anybody's. Nobody holds the handoff meanwhile, and it is
+	// addressed to who held it: to them the answer will bring it back.
+	//
+	// Who returned it need not wait for the answer: they may release, reassign or resolve it all the same, and so may
+	// admins and owners. The sender may cancel it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/return (the `ReturnHandoff` operationId).
+	ReturnHandoffWithBodyWithResponse(ctx context.Context, id SessionID, hid HandoffID, params *ReturnHandoffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReturnHandoffResponse, error)
+
+	// ReturnHandoffWithResponse Send a claimed handoff back with questions
+	//
+	// Gives a handoff that you hold back to its sender, with questions. The session is theirs again, so they can add
+	// steps, until they answer. Admins and owners may return anybody's. Nobody holds the handoff meanwhile, and it is
+	// addressed to who held it: to them the answer will bring it back.
+	//
+	// Who returned it need not wait for the answer: they may release, reassign or resolve it all the same, and so may
+	// admins and owners. The sender may cancel it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/return (the `ReturnHandoff` operationId).
+	ReturnHandoffWithResponse(ctx context.Context, id SessionID, hid HandoffID, params *ReturnHandoffParams, body ReturnHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*ReturnHandoffResponse, error)
 
 	// GetHandoffTimelineWithResponse Read a handoff's timeline
 	//
@@ -6087,6 +6534,145 @@ func (r GetHandoffResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetHandoffResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AnswerHandoffResponse401Headers the declared response headers of an HTTP 401 response for AnswerHandoff
+type AnswerHandoffResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// AnswerHandoffResponse503Headers the declared response headers of an HTTP 503 response for AnswerHandoff
+type AnswerHandoffResponse503Headers struct {
+	RetryAfter int
+}
+
+// AnswerHandoffResponse504Headers the declared response headers of an HTTP 504 response for AnswerHandoff
+type AnswerHandoffResponse504Headers struct {
+	RetryAfter int
+}
+
+type AnswerHandoffResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Handoff
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Invalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
+	ApplicationProblemJSON504 *OutcomeUnknown
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AnswerHandoffResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AnswerHandoffResponse503Headers
+	// Headers504 the parsed response headers for an HTTP 504 response
+	Headers504 *AnswerHandoffResponse504Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AnswerHandoffResponse) GetJSON200() *Handoff {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AnswerHandoffResponse) GetApplicationProblemJSON400() *Invalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AnswerHandoffResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AnswerHandoffResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AnswerHandoffResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r AnswerHandoffResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AnswerHandoffResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AnswerHandoffResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AnswerHandoffResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r AnswerHandoffResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AnswerHandoffResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON504 returns the response for an HTTP 504 `application/problem+json` response
+func (r AnswerHandoffResponse) GetApplicationProblemJSON504() *OutcomeUnknown {
+	return r.ApplicationProblemJSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r AnswerHandoffResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AnswerHandoffResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AnswerHandoffResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AnswerHandoffResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7247,6 +7833,145 @@ func (r ResolveHandoffResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ResolveHandoffResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReturnHandoffResponse401Headers the declared response headers of an HTTP 401 response for ReturnHandoff
+type ReturnHandoffResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ReturnHandoffResponse503Headers the declared response headers of an HTTP 503 response for ReturnHandoff
+type ReturnHandoffResponse503Headers struct {
+	RetryAfter int
+}
+
+// ReturnHandoffResponse504Headers the declared response headers of an HTTP 504 response for ReturnHandoff
+type ReturnHandoffResponse504Headers struct {
+	RetryAfter int
+}
+
+type ReturnHandoffResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Handoff
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Invalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
+	ApplicationProblemJSON504 *OutcomeUnknown
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ReturnHandoffResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReturnHandoffResponse503Headers
+	// Headers504 the parsed response headers for an HTTP 504 response
+	Headers504 *ReturnHandoffResponse504Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReturnHandoffResponse) GetJSON200() *Handoff {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ReturnHandoffResponse) GetApplicationProblemJSON400() *Invalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ReturnHandoffResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ReturnHandoffResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ReturnHandoffResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ReturnHandoffResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ReturnHandoffResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ReturnHandoffResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ReturnHandoffResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ReturnHandoffResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ReturnHandoffResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON504 returns the response for an HTTP 504 `application/problem+json` response
+func (r ReturnHandoffResponse) GetApplicationProblemJSON504() *OutcomeUnknown {
+	return r.ApplicationProblemJSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ReturnHandoffResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReturnHandoffResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReturnHandoffResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReturnHandoffResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8660,7 +9385,8 @@ func (c *ClientWithResponses) CreateSessionWithResponse(ctx context.Context, par
 // ListQueueWithResponse List the queue
 //
 // The account's open handoffs, parked and escalated, without your own escalations, which you could not claim.
-// Without `status` you see what waits to be claimed.
+// Without `status` you see what waits to be claimed, also what is still reserved for somebody else. With
+// `status=returned` and `mine` you see what waits for your answer, and the answers that you wait for.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8758,6 +9484,42 @@ func (c *ClientWithResponses) GetHandoffWithResponse(ctx context.Context, id Ses
 	return ParseGetHandoffResponse(rsp)
 }
 
+// AnswerHandoffWithBodyWithResponse Answer the questions of a returned handoff
+//
+// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
+// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
+// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
+// up by one.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/answer (the `AnswerHandoff` operationId).
+func (c *ClientWithResponses) AnswerHandoffWithBodyWithResponse(ctx context.Context, id SessionID, hid HandoffID, params *AnswerHandoffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AnswerHandoffResponse, error) {
+	rsp, err := c.AnswerHandoffWithBody(ctx, id, hid, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAnswerHandoffResponse(rsp)
+}
+
+// AnswerHandoffWithResponse Answer the questions of a returned handoff
+//
+// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
+// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
+// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
+// up by one.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/answer (the `AnswerHandoff` operationId).
+func (c *ClientWithResponses) AnswerHandoffWithResponse(ctx context.Context, id SessionID, hid HandoffID, params *AnswerHandoffParams, body AnswerHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerHandoffResponse, error) {
+	rsp, err := c.AnswerHandoff(ctx, id, hid, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAnswerHandoffResponse(rsp)
+}
+
 // GetBriefingWithResponse Read the briefing
 //
 // What whoever claims the handoff reads first: what is asked, what is wrong, what was tried and what it did, what
@@ -8827,8 +9589,8 @@ func (c *ClientWithResponses) RenewBriefingWithResponse(ctx context.Context, id 
 
 // CancelHandoffWithBodyWithResponse Take a handoff out of the queue
 //
-// Takes back a handoff that nobody has claimed yet; the session is its sender's again. The sender may do this, and
-// so may admins and owners.
+// Takes back a handoff that nobody holds, because it is queued or returned; the session is its sender's again. The
+// sender may do this, and so may admins and owners.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8843,8 +9605,8 @@ func (c *ClientWithResponses) CancelHandoffWithBodyWithResponse(ctx context.Cont
 
 // CancelHandoffWithResponse Take a handoff out of the queue
 //
-// Takes back a handoff that nobody has claimed yet; the session is its sender's again. The sender may do this, and
-// so may admins and owners.
+// Takes back a handoff that nobody holds, because it is queued or returned; the session is its sender's again. The
+// sender may do this, and so may admins and owners.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8863,7 +9625,8 @@ func (c *ClientWithResponses) CancelHandoffWithResponse(ctx context.Context, id 
 // whose `detail` says who was first. The winner may repeat the request and gets the same answer.
 //
 // An escalation cannot be claimed by the engineer who sent it; a parked session can. `target_user_id` is a
-// preference, not a lock: anyone who may claim may claim it.
+// preference, not a lock: anyone who may claim may claim it. Until `reserved_until` alone it is one, for who asked
+// the sender something and was answered: everybody else gets a 409 `reserved` whose `detail` says who and how long.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -8882,7 +9645,8 @@ func (c *ClientWithResponses) ClaimHandoffWithBodyWithResponse(ctx context.Conte
 // whose `detail` says who was first. The winner may repeat the request and gets the same answer.
 //
 // An escalation cannot be claimed by the engineer who sent it; a parked session can. `target_user_id` is a
-// preference, not a lock: anyone who may claim may claim it.
+// preference, not a lock: anyone who may claim may claim it. Until `reserved_until` alone it is one, for who asked
+// the sender something and was answered: everybody else gets a 409 `reserved` whose `detail` says who and how long.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9011,6 +9775,46 @@ func (c *ClientWithResponses) ResolveHandoffWithResponse(ctx context.Context, id
 		return nil, err
 	}
 	return ParseResolveHandoffResponse(rsp)
+}
+
+// ReturnHandoffWithBodyWithResponse Send a claimed handoff back with questions
+//
+// Gives a handoff that you hold back to its sender, with questions. The session is theirs again, so they can add
+// steps, until they answer. Admins and owners may return anybody's. Nobody holds the handoff meanwhile, and it is
+// addressed to who held it: to them the answer will bring it back.
+//
+// Who returned it need not wait for the answer: they may release, reassign or resolve it all the same, and so may
+// admins and owners. The sender may cancel it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/return (the `ReturnHandoff` operationId).
+func (c *ClientWithResponses) ReturnHandoffWithBodyWithResponse(ctx context.Context, id SessionID, hid HandoffID, params *ReturnHandoffParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReturnHandoffResponse, error) {
+	rsp, err := c.ReturnHandoffWithBody(ctx, id, hid, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReturnHandoffResponse(rsp)
+}
+
+// ReturnHandoffWithResponse Send a claimed handoff back with questions
+//
+// Gives a handoff that you hold back to its sender, with questions. The session is theirs again, so they can add
+// steps, until they answer. Admins and owners may return anybody's. Nobody holds the handoff meanwhile, and it is
+// addressed to who held it: to them the answer will bring it back.
+//
+// Who returned it need not wait for the answer: they may release, reassign or resolve it all the same, and so may
+// admins and owners. The sender may cancel it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/return (the `ReturnHandoff` operationId).
+func (c *ClientWithResponses) ReturnHandoffWithResponse(ctx context.Context, id SessionID, hid HandoffID, params *ReturnHandoffParams, body ReturnHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*ReturnHandoffResponse, error) {
+	rsp, err := c.ReturnHandoff(ctx, id, hid, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReturnHandoffResponse(rsp)
 }
 
 // GetHandoffTimelineWithResponse Read a handoff's timeline
@@ -10076,6 +10880,142 @@ func ParseGetHandoffResponse(rsp *http.Response) (*GetHandoffResponse, error) {
 			headers.RetryAfter = value
 		}
 		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAnswerHandoffResponse parses an HTTP response from a AnswerHandoffWithResponse call
+func ParseAnswerHandoffResponse(rsp *http.Response) (*AnswerHandoffResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AnswerHandoffResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Handoff
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest OutcomeUnknown
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AnswerHandoffResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers AnswerHandoffResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 504:
+		var headers AnswerHandoffResponse504Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers504 = &headers
 	}
 
 	return response, nil
@@ -11198,6 +12138,142 @@ func ParseResolveHandoffResponse(rsp *http.Response) (*ResolveHandoffResponse, e
 		response.Headers503 = &headers
 	case rsp.StatusCode == 504:
 		var headers ResolveHandoffResponse504Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReturnHandoffResponse parses an HTTP response from a ReturnHandoffWithResponse call
+func ParseReturnHandoffResponse(rsp *http.Response) (*ReturnHandoffResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReturnHandoffResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Handoff
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest OutcomeUnknown
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ReturnHandoffResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers ReturnHandoffResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 504:
+		var headers ReturnHandoffResponse504Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

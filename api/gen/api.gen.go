@@ -151,8 +151,9 @@ func (e Intent) Valid() bool {
 
 // Defines values for OpenStatus.
 const (
-	OpenStatusClaimed OpenStatus = "claimed"
-	OpenStatusQueued  OpenStatus = "queued"
+	OpenStatusClaimed  OpenStatus = "claimed"
+	OpenStatusQueued   OpenStatus = "queued"
+	OpenStatusReturned OpenStatus = "returned"
 )
 
 // Valid indicates whether the value is a known member of the OpenStatus enum.
@@ -161,6 +162,8 @@ func (e OpenStatus) Valid() bool {
 	case OpenStatusClaimed:
 		return true
 	case OpenStatusQueued:
+		return true
+	case OpenStatusReturned:
 		return true
 	default:
 		return false
@@ -259,15 +262,19 @@ func (e PSAKindName) Valid() bool {
 
 // Defines values for PSAStepName.
 const (
+	PSAStepNameAnswered  PSAStepName = "answered"
 	PSAStepNameClaimed   PSAStepName = "claimed"
 	PSAStepNameEscalated PSAStepName = "escalated"
 	PSAStepNameReleased  PSAStepName = "released"
 	PSAStepNameResolved  PSAStepName = "resolved"
+	PSAStepNameReturned  PSAStepName = "returned"
 )
 
 // Valid indicates whether the value is a known member of the PSAStepName enum.
 func (e PSAStepName) Valid() bool {
 	switch e {
+	case PSAStepNameAnswered:
+		return true
 	case PSAStepNameClaimed:
 		return true
 	case PSAStepNameEscalated:
@@ -275,6 +282,8 @@ func (e PSAStepName) Valid() bool {
 	case PSAStepNameReleased:
 		return true
 	case PSAStepNameResolved:
+		return true
+	case PSAStepNameReturned:
 		return true
 	default:
 		return false
@@ -354,6 +363,7 @@ const (
 	ProblemCodeMethodNotAllowed     ProblemCode = "method_not_allowed"
 	ProblemCodeNotFound             ProblemCode = "not_found"
 	ProblemCodeOutcomeUnknown       ProblemCode = "outcome_unknown"
+	ProblemCodeReserved             ProblemCode = "reserved"
 	ProblemCodeSchema               ProblemCode = "schema"
 	ProblemCodeTooLarge             ProblemCode = "too_large"
 	ProblemCodeUnauthenticated      ProblemCode = "unauthenticated"
@@ -385,6 +395,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotFound:
 		return true
 	case ProblemCodeOutcomeUnknown:
+		return true
+	case ProblemCodeReserved:
 		return true
 	case ProblemCodeSchema:
 		return true
@@ -497,6 +509,7 @@ const (
 	StatusClaimed   Status = "claimed"
 	StatusQueued    Status = "queued"
 	StatusResolved  Status = "resolved"
+	StatusReturned  Status = "returned"
 )
 
 // Valid indicates whether the value is a known member of the Status enum.
@@ -509,6 +522,8 @@ func (e Status) Valid() bool {
 	case StatusQueued:
 		return true
 	case StatusResolved:
+		return true
+	case StatusReturned:
 		return true
 	default:
 		return false
@@ -541,17 +556,21 @@ func (e StepKind) Valid() bool {
 
 // Defines values for Verb.
 const (
+	VerbAnswer   Verb = "answer"
 	VerbCancel   Verb = "cancel"
 	VerbClaim    Verb = "claim"
 	VerbCreate   Verb = "create"
 	VerbReassign Verb = "reassign"
 	VerbRelease  Verb = "release"
 	VerbResolve  Verb = "resolve"
+	VerbReturn   Verb = "return"
 )
 
 // Valid indicates whether the value is a known member of the Verb enum.
 func (e Verb) Valid() bool {
 	switch e {
+	case VerbAnswer:
+		return true
 	case VerbCancel:
 		return true
 	case VerbClaim:
@@ -563,6 +582,8 @@ func (e Verb) Valid() bool {
 	case VerbRelease:
 		return true
 	case VerbResolve:
+		return true
+	case VerbReturn:
 		return true
 	default:
 		return false
@@ -580,6 +601,12 @@ type AlreadyClaimed struct {
 
 	// Error Always `already_claimed`.
 	Error string `json:"error"`
+}
+
+// Answer The answer to the questions.
+type Answer struct {
+	// Answer The answer, for who asked and whoever claims it.
+	Answer string `json:"answer"`
 }
 
 // Briefing How the briefing made for whoever claims the handoff stands. It has an address of its own.
@@ -836,9 +863,12 @@ type FieldProblem struct {
 
 // Handoff One act of passing a session on.
 //
-// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1}
+// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","answer":null,"briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"questions":null,"reserved_until":null,"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1}
 type Handoff struct {
 	AccountID openapi_types.UUID `json:"account_id"`
+
+	// Answer What the sender answered to `questions`; `null` before.
+	Answer *string `json:"answer"`
 
 	// Briefing How the briefing made for whoever claims the handoff stands. It has an address of its own.
 	Briefing  Briefing   `json:"briefing"`
@@ -856,7 +886,7 @@ type Handoff struct {
 	// EngineerNotes What the sender wrote for the next engineer.
 	EngineerNotes string `json:"engineer_notes"`
 
-	// Generation How often it was put into the queue: 1 at first, one more with each release or reassign.
+	// Generation How often it was put into the queue: 1 at first, one more with each release, reassign or answer.
 	Generation int `json:"generation"`
 
 	// HandedOffBy The sender.
@@ -879,6 +909,12 @@ type Handoff struct {
 	// sum; the timeline has each note. The state is the worst of theirs.
 	PSA PSA `json:"psa"`
 
+	// Questions What its sender was last asked.
+	Questions *string `json:"questions"`
+
+	// ReservedUntil While it waits after an answer: until then only the target may claim it. It may have passed.
+	ReservedUntil *time.Time `json:"reserved_until"`
+
 	// Resolution What solved the problem.
 	Resolution *string    `json:"resolution"`
 	ResolvedAt *time.Time `json:"resolved_at"`
@@ -887,10 +923,10 @@ type Handoff struct {
 	Session   SessionHeadline    `json:"session"`
 	SessionID openapi_types.UUID `json:"session_id"`
 
-	// Status `queued` waits to be claimed, `claimed` is worked on; `resolved` and `cancelled` are final.
+	// Status `queued` waits to be claimed, `claimed` is worked on, `returned` waits for its sender's answer; `resolved` and `cancelled` are final.
 	Status Status `json:"status"`
 
-	// TargetUserID The user it is meant for.
+	// TargetUserID The user it is meant for; while it is returned, who asked and gets it back.
 	TargetUserID   *openapi_types.UUID `json:"target_user_id"`
 	TargetUserName *string             `json:"target_user_name"`
 
@@ -1317,11 +1353,13 @@ type PSAStep struct {
 	// `skipped` was not to be done.
 	State EffectState `json:"state"`
 
-	// Step What the note tells. A reassign and a cancel are told as `released`, in words of their own.
+	// Step What the note tells. A reassign and a cancel are told as `released`, in words of their own. `returned` and
+	// `answered` set the status of `released`.
 	Step PSAStepName `json:"step"`
 }
 
-// PSAStepName What the note tells. A reassign and a cancel are told as `released`, in words of their own.
+// PSAStepName What the note tells. A reassign and a cancel are told as `released`, in words of their own. `returned` and
+// `answered` set the status of `released`.
 type PSAStepName string
 
 // PSAVisibility Who sees the notes.
@@ -1338,7 +1376,7 @@ type Problem struct {
 	// Code What a program decides by.
 	Code ProblemCode `json:"code"`
 
-	// Detail What went wrong this time, for people; for `already_claimed`, who was first.
+	// Detail What went wrong this time, for people; for `already_claimed`, who was first; for `reserved`, who may claim it, and until when only they.
 	Detail Problem_Detail `json:"detail"`
 
 	// Errors Where the request has to change.
@@ -1363,7 +1401,7 @@ type Problem struct {
 // ProblemDetail0 defines model for Problem.Detail.0.
 type ProblemDetail0 = string
 
-// Problem_Detail What went wrong this time, for people; for `already_claimed`, who was first.
+// Problem_Detail What went wrong this time, for people; for `already_claimed`, who was first; for `reserved`, who may claim it, and until when only they.
 type Problem_Detail struct {
 	union json.RawMessage
 }
@@ -1402,6 +1440,17 @@ type Release struct {
 	Note *string `json:"note,omitempty"`
 }
 
+// Reserved For whom the handoff is kept.
+type Reserved struct {
+	// Error Always `reserved`.
+	Error           string             `json:"error"`
+	ReservedForID   openapi_types.UUID `json:"reserved_for_id"`
+	ReservedForName string             `json:"reserved_for_name"`
+
+	// ReservedUntil Anyone may claim it after that.
+	ReservedUntil time.Time `json:"reserved_until"`
+}
+
 // Resolve What solved it.
 type Resolve struct {
 	// Cause How near the likely cause in the newest briefing was to the real one.
@@ -1409,6 +1458,12 @@ type Resolve struct {
 
 	// Resolution What solved the problem.
 	Resolution *string `json:"resolution,omitempty"`
+}
+
+// Return What the sender has to answer.
+type Return struct {
+	// Questions What you need to know before you can go on.
+	Questions string `json:"questions"`
 }
 
 // Role What a user may do; each role may do what the one before it may.
@@ -1467,7 +1522,7 @@ type SessionPage struct {
 // SessionStatus `active` is worked on, `parked` and `escalated` wait in the queue, `resolved` is over.
 type SessionStatus string
 
-// Status `queued` waits to be claimed, `claimed` is worked on; `resolved` and `cancelled` are final.
+// Status `queued` waits to be claimed, `claimed` is worked on, `returned` waits for its sender's answer; `resolved` and `cancelled` are final.
 type Status string
 
 // Step One thing that was said or done.
@@ -1521,13 +1576,13 @@ type TimelineEntry struct {
 	HolderID   *openapi_types.UUID `json:"holder_id"`
 	HolderName *string             `json:"holder_name"`
 
-	// Note The note or resolution that came with it.
+	// Note The note, resolution, questions or answer that came with it.
 	Note *string `json:"note"`
 
 	// PSA How the ticket is told of it; `null` when it is not told.
 	PSA *PSAStep `json:"psa"`
 
-	// Status `queued` waits to be claimed, `claimed` is worked on; `resolved` and `cancelled` are final.
+	// Status `queued` waits to be claimed, `claimed` is worked on, `returned` waits for its sender's answer; `resolved` and `cancelled` are final.
 	Status         Status              `json:"status"`
 	TargetUserID   *openapi_types.UUID `json:"target_user_id"`
 	TargetUserName *string             `json:"target_user_name"`
@@ -1621,7 +1676,7 @@ type ListQueueParams struct {
 	// Intent Only handoffs with this intent.
 	Intent *Intent `form:"intent,omitempty" json:"intent,omitempty"`
 
-	// Status `queued` is what waits, `claimed` what somebody works on. The default is `queued`; with `mine` it is both.
+	// Status `queued` is what waits, `claimed` what somebody works on, `returned` what waits for its sender's answer. The default is `queued`; with `mine` it is all three.
 	Status *OpenStatus `form:"status,omitempty" json:"status,omitempty"`
 
 	// Priority Only handoffs with this priority.
@@ -1630,7 +1685,7 @@ type ListQueueParams struct {
 	// TeamID Only handoffs of this team.
 	TeamID *openapi_types.UUID `form:"team_id,omitempty" json:"team_id,omitempty"`
 
-	// Mine Only what you hold, and what waits addressed to you.
+	// Mine Only what you hold, what waits addressed to you, and what was returned to you or by you.
 	Mine *bool `form:"mine,omitempty" json:"mine,omitempty"`
 
 	// Q Only what has this text in its title, client, problem or ticket. Case does not matter.
@@ -1660,6 +1715,13 @@ type ListSessionHandoffsParams struct {
 
 	// Limit The most items to return.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// AnswerHandoffParams defines parameters for AnswerHandoff.
+type AnswerHandoffParams struct {
+	// IdempotencyKey Makes it safe to repeat the request: 1 to 255 visible ASCII characters that you choose anew for each request
+	// and keep for its repetitions.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetBriefingParams defines parameters for GetBriefing.
@@ -1703,6 +1765,13 @@ type ResolveHandoffParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ReturnHandoffParams defines parameters for ReturnHandoff.
+type ReturnHandoffParams struct {
+	// IdempotencyKey Makes it safe to repeat the request: 1 to 255 visible ASCII characters that you choose anew for each request
+	// and keep for its repetitions.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ReportBriefingsParams defines parameters for ReportBriefings.
 type ReportBriefingsParams struct {
 	// Since Briefings from then on; without it, of the last 30 days.
@@ -1714,6 +1783,9 @@ type CreateSessionJSONRequestBody = NewSession
 
 // CreateHandoffJSONRequestBody defines body for CreateHandoff for application/json ContentType.
 type CreateHandoffJSONRequestBody = NewHandoff
+
+// AnswerHandoffJSONRequestBody defines body for AnswerHandoff for application/json ContentType.
+type AnswerHandoffJSONRequestBody = Answer
 
 // GradeBriefingJSONRequestBody defines body for GradeBriefing for application/json ContentType.
 type GradeBriefingJSONRequestBody = NewBriefingGrade
@@ -1732,6 +1804,9 @@ type ReleaseHandoffJSONRequestBody = Release
 
 // ResolveHandoffJSONRequestBody defines body for ResolveHandoff for application/json ContentType.
 type ResolveHandoffJSONRequestBody = Resolve
+
+// ReturnHandoffJSONRequestBody defines body for ReturnHandoff for application/json ContentType.
+type ReturnHandoffJSONRequestBody = Return
 
 // AppendStepsJSONRequestBody defines body for AppendSteps for application/json ContentType.
 type AppendStepsJSONRequestBody = NewSteps
@@ -1797,6 +1872,32 @@ func (t *Problem_Detail) MergeAlreadyClaimed(v AlreadyClaimed) error {
 	return err
 }
 
+// AsReserved returns the union data inside the Problem_Detail as a Reserved
+func (t Problem_Detail) AsReserved() (Reserved, error) {
+	var body Reserved
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromReserved overwrites any union data inside the Problem_Detail as the provided Reserved
+func (t *Problem_Detail) FromReserved(v Reserved) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeReserved performs a merge with any union data inside the Problem_Detail, using the provided Reserved
+func (t *Problem_Detail) MergeReserved(v Reserved) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 func (t Problem_Detail) MarshalJSON() ([]byte, error) {
 	b, err := t.union.MarshalJSON()
 	return b, err
@@ -1830,6 +1931,9 @@ type ServerInterface interface {
 	// GetHandoff Read a handoff
 	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid})
 	GetHandoff(c *gin.Context, id SessionID, hid HandoffID)
+	// AnswerHandoff Answer the questions of a returned handoff
+	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/answer)
+	AnswerHandoff(c *gin.Context, id SessionID, hid HandoffID, params AnswerHandoffParams)
 	// GetBriefing Read the briefing
 	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing)
 	GetBriefing(c *gin.Context, id SessionID, hid HandoffID, params GetBriefingParams)
@@ -1857,6 +1961,9 @@ type ServerInterface interface {
 	// ResolveHandoff Resolve a claimed handoff
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/resolve)
 	ResolveHandoff(c *gin.Context, id SessionID, hid HandoffID, params ResolveHandoffParams)
+	// ReturnHandoff Send a claimed handoff back with questions
+	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/return)
+	ReturnHandoff(c *gin.Context, id SessionID, hid HandoffID, params ReturnHandoffParams)
 	// GetHandoffTimeline Read a handoff's timeline
 	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/timeline)
 	GetHandoffTimeline(c *gin.Context, id SessionID, hid HandoffID)
@@ -2247,6 +2354,64 @@ func (siw *ServerInterfaceWrapper) GetHandoff(c *gin.Context) {
 	}
 
 	siw.Handler.GetHandoff(c, id, hid)
+}
+
+// AnswerHandoff operation middleware
+func (siw *ServerInterfaceWrapper) AnswerHandoff(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "hid" -------------
+	var hid HandoffID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "hid", c.Param("hid"), &hid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnswerHandoffParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.AnswerHandoff(c, id, hid, params)
 }
 
 // GetBriefing operation middleware
@@ -2686,6 +2851,64 @@ func (siw *ServerInterfaceWrapper) ResolveHandoff(c *gin.Context) {
 	siw.Handler.ResolveHandoff(c, id, hid, params)
 }
 
+// ReturnHandoff operation middleware
+func (siw *ServerInterfaceWrapper) ReturnHandoff(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "hid" -------------
+	var hid HandoffID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "hid", c.Param("hid"), &hid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReturnHandoffParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReturnHandoff(c, id, hid, params)
+}
+
 // GetHandoffTimeline operation middleware
 func (siw *ServerInterfaceWrapper) GetHandoffTimeline(c *gin.Context) {
 
@@ -2938,6 +3161,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/reassign", wrapper.ReassignHandoff)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/resolve", wrapper.ResolveHandoff)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/cancel", wrapper.CancelHandoff)
+	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/return", wrapper.ReturnHandoff)
+	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/answer", wrapper.AnswerHandoff)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/psa/retry", wrapper.RetryHandoffPSA)
 	router.GET(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/briefing", wrapper.GetBriefing)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/briefing/renew", wrapper.RenewBriefing)
@@ -4054,6 +4279,210 @@ func (response GetHandoff503ApplicationProblemPlusJSONResponse) VisitGetHandoffR
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
 	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerHandoffRequestObject struct {
+	ID     SessionID `json:"id"`
+	Hid    HandoffID `json:"hid"`
+	Params AnswerHandoffParams
+	Body   *AnswerHandoffJSONRequestBody
+}
+
+type AnswerHandoffResponseObject interface {
+	VisitAnswerHandoffResponse(w http.ResponseWriter) error
+}
+
+type AnswerHandoff200JSONResponse Handoff
+
+func (response AnswerHandoff200JSONResponse) VisitAnswerHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerHandoff400ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response AnswerHandoff400ApplicationProblemPlusJSONResponse) VisitAnswerHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerHandoff401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response AnswerHandoff401ApplicationProblemPlusJSONResponse) VisitAnswerHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerHandoff403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AnswerHandoff403ApplicationProblemPlusJSONResponse) VisitAnswerHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerHandoff404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AnswerHandoff404ApplicationProblemPlusJSONResponse) VisitAnswerHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerHandoff409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response AnswerHandoff409ApplicationProblemPlusJSONResponse) VisitAnswerHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerHandoff413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AnswerHandoff413ApplicationProblemPlusJSONResponse) VisitAnswerHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerHandoff415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AnswerHandoff415ApplicationProblemPlusJSONResponse) VisitAnswerHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerHandoff422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response AnswerHandoff422ApplicationProblemPlusJSONResponse) VisitAnswerHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerHandoff500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response AnswerHandoff500ApplicationProblemPlusJSONResponse) VisitAnswerHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerHandoff503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AnswerHandoff503ApplicationProblemPlusJSONResponse) VisitAnswerHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerHandoff504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response AnswerHandoff504ApplicationProblemPlusJSONResponse) VisitAnswerHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5695,6 +6124,210 @@ func (response ResolveHandoff504ApplicationProblemPlusJSONResponse) VisitResolve
 	return err
 }
 
+type ReturnHandoffRequestObject struct {
+	ID     SessionID `json:"id"`
+	Hid    HandoffID `json:"hid"`
+	Params ReturnHandoffParams
+	Body   *ReturnHandoffJSONRequestBody
+}
+
+type ReturnHandoffResponseObject interface {
+	VisitReturnHandoffResponse(w http.ResponseWriter) error
+}
+
+type ReturnHandoff200JSONResponse Handoff
+
+func (response ReturnHandoff200JSONResponse) VisitReturnHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReturnHandoff400ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ReturnHandoff400ApplicationProblemPlusJSONResponse) VisitReturnHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReturnHandoff401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ReturnHandoff401ApplicationProblemPlusJSONResponse) VisitReturnHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReturnHandoff403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReturnHandoff403ApplicationProblemPlusJSONResponse) VisitReturnHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReturnHandoff404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReturnHandoff404ApplicationProblemPlusJSONResponse) VisitReturnHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReturnHandoff409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ReturnHandoff409ApplicationProblemPlusJSONResponse) VisitReturnHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReturnHandoff413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReturnHandoff413ApplicationProblemPlusJSONResponse) VisitReturnHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReturnHandoff415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReturnHandoff415ApplicationProblemPlusJSONResponse) VisitReturnHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReturnHandoff422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ReturnHandoff422ApplicationProblemPlusJSONResponse) VisitReturnHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReturnHandoff500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ReturnHandoff500ApplicationProblemPlusJSONResponse) VisitReturnHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReturnHandoff503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReturnHandoff503ApplicationProblemPlusJSONResponse) VisitReturnHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReturnHandoff504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response ReturnHandoff504ApplicationProblemPlusJSONResponse) VisitReturnHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetHandoffTimelineRequestObject struct {
 	ID  SessionID `json:"id"`
 	Hid HandoffID `json:"hid"`
@@ -7266,6 +7899,9 @@ type StrictServerInterface interface {
 	// GetHandoff Read a handoff
 	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid})
 	GetHandoff(ctx context.Context, request GetHandoffRequestObject) (GetHandoffResponseObject, error)
+	// AnswerHandoff Answer the questions of a returned handoff
+	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/answer)
+	AnswerHandoff(ctx context.Context, request AnswerHandoffRequestObject) (AnswerHandoffResponseObject, error)
 	// GetBriefing Read the briefing
 	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/briefing)
 	GetBriefing(ctx context.Context, request GetBriefingRequestObject) (GetBriefingResponseObject, error)
@@ -7293,6 +7929,9 @@ type StrictServerInterface interface {
 	// ResolveHandoff Resolve a claimed handoff
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/resolve)
 	ResolveHandoff(ctx context.Context, request ResolveHandoffRequestObject) (ResolveHandoffResponseObject, error)
+	// ReturnHandoff Send a claimed handoff back with questions
+	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/return)
+	ReturnHandoff(ctx context.Context, request ReturnHandoffRequestObject) (ReturnHandoffResponseObject, error)
 	// GetHandoffTimeline Read a handoff's timeline
 	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/timeline)
 	GetHandoffTimeline(ctx context.Context, request GetHandoffTimelineRequestObject) (GetHandoffTimelineResponseObject, error)
@@ -7605,6 +8244,52 @@ func (sh *strictHandler) GetHandoff(ctx *gin.Context, id SessionID, hid HandoffI
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetHandoffResponseObject); ok {
 		if err := validResponse.VisitGetHandoffResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AnswerHandoff operation middleware
+func (sh *strictHandler) AnswerHandoff(ctx *gin.Context, id SessionID, hid HandoffID, params AnswerHandoffParams) {
+	var request AnswerHandoffRequestObject
+
+	request.ID = id
+	request.Hid = hid
+	request.Params = params
+
+	var body AnswerHandoffJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnswerHandoff(ctx, request.(AnswerHandoffRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnswerHandoff")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(AnswerHandoffResponseObject); ok {
+		if err := validResponse.VisitAnswerHandoffResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -7974,6 +8659,52 @@ func (sh *strictHandler) ResolveHandoff(ctx *gin.Context, id SessionID, hid Hand
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ResolveHandoffResponseObject); ok {
 		if err := validResponse.VisitResolveHandoffResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReturnHandoff operation middleware
+func (sh *strictHandler) ReturnHandoff(ctx *gin.Context, id SessionID, hid HandoffID, params ReturnHandoffParams) {
+	var request ReturnHandoffRequestObject
+
+	request.ID = id
+	request.Hid = hid
+	request.Params = params
+
+	var body ReturnHandoffJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReturnHandoff(ctx, request.(ReturnHandoffRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReturnHandoff")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReturnHandoffResponseObject); ok {
+		if err := validResponse.VisitReturnHandoffResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -95,8 +95,8 @@ func aside(e remote.Event) string {
 
 type queueCmd struct {
 	target
-	Mine     bool   `help:"Only what you hold, and what waits addressed to you."`
-	Status   string `enum:"queued,claimed," default:"" help:"queued (the default) or claimed."`
+	Mine     bool   `help:"Only what you hold, what waits addressed to you, and what was returned to you or by you."`
+	Status   string `enum:"queued,claimed,returned," default:"" help:"queued (the default), claimed or returned."`
 	Intent   string `enum:"park,escalate," default:"" help:"park or escalate."`
 	Priority string `enum:"low,normal,high,critical," default:"" help:"low, normal, high or critical."`
 	Search   string `short:"q" help:"Text in title, client, problem or ticket."`
@@ -126,6 +126,9 @@ func (c queueCmd) Run(ctx context.Context) error {
 		holder := deref(h.TargetUserName)
 		if h.ClaimedByName != nil {
 			holder = "held by " + *h.ClaimedByName
+		}
+		if h.Status == client.StatusReturned {
+			holder = "asked by " + holder
 		}
 		_, _ = fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", h.ID, h.Priority, h.Intent,
 			time.Since(h.CreatedAt).Round(time.Second), deref(h.HandedOffByName), holder, h.Session.ClientName, h.Session.Title)

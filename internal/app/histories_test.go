@@ -70,6 +70,16 @@ func TestRecordHistories(t *testing.T) {
 			ask(b.ben, h, "claim", nil)
 			ask(b.ben, h, "resolve", map[string]any{})
 		},
+		"returned-and-answered": func(h *apiclient.Handoff) {
+			documented(h)
+			ask(b.ana, h, "claim", nil)
+			ask(b.ana, h, "return", map[string]any{"questions": "Which firmware?"})
+			ask(b.sam, h, "answer", map[string]any{"answer": "7.2.4"})
+			signal(h, b.ben) // refused: it is reserved
+			ask(b.ana, h, "claim", nil)
+			ask(b.ana, h, "return", map[string]any{"questions": "Is it stable now?"})
+			ask(b.ana, h, "resolve", map[string]any{})
+		},
 		"cancelled": func(h *apiclient.Handoff) {
 			ask(b.sam, h, "cancel", map[string]any{})
 		},

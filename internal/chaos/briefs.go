@@ -92,7 +92,7 @@ func (c *crowd) freshen(ctx context.Context) error {
 	rows, err := conn.Query(ctx, `SELECT h.account_id, h.session_id, h.id FROM handoffs h
 		JOIN ai_sessions s ON s.account_id = h.account_id AND s.id = h.session_id
 		JOIN handoff_effects e ON e.account_id = h.account_id AND e.handoff_id = h.id AND e.kind = 'briefing'
-		WHERE h.status IN ('queued', 'claimed') AND (e.step_count < s.step_count OR s.id = ANY ($1) AND e.state = 'done')`, c.stepped)
+		WHERE h.status IN ('queued', 'claimed', 'returned') AND (e.step_count < s.step_count OR s.id = ANY ($1) AND e.state = 'done')`, c.stepped)
 	if err != nil {
 		return err
 	}

@@ -194,7 +194,7 @@ func (e Entry) String() string {
 
 func entryOf(t models.Transition) Entry {
 	return Entry{
-		State: State{Version: t.Version, Generation: t.Generation, Status: t.Status, Holder: idOf(t.HolderID), Target: idOf(t.TargetUserID)},
+		State: State{Version: t.Version, Generation: t.Generation, Status: t.Status, Holder: idOf(t.HolderID), Target: idOf(t.TargetUserID), Reserved: reserved(t.ReservedUntil)},
 		Verb:  t.Verb, Door: t.Door, By: t.ActorID, At: t.At, RequestID: t.RequestID,
 	}
 }

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,10 @@ type modelInput struct {
 	Op
 	admin  bool
 	sender uuid.UUID
+	// reserved tells of each generation that began with an answer until when it
+	// is reserved, and called and returned are the request's in the same time.
+	reserved         map[int]int64
+	called, returned int64
 }
 
 // handoffModel says which answers are possible.
@@ -79,6 +84,8 @@ func step(s modelState, in modelInput) (bool, any) {
 		return false, s
 	case in.Code == models.CodeAlreadyClaimed:
 		return s.Status == models.StatusClaimed && s.Holder == in.Holder && s.Holder != in.By, s
+	case in.Code == models.CodeReserved:
+		return s.Target == in.ReservedFor && s.Target != in.By && s.Reserved == in.Reserved && in.called <= s.Reserved+about.Microseconds(), s
 	case putBack(in.Op):
 		return true, s
 	default:
@@ -111,6 +118,8 @@ func (s modelState) apply(in modelInput) (modelState, models.Code) {
 	next := s
 	next.Version++
 	next.done += in.Key + " "
+	next.Reserved = 0
+	asked := s.Status == models.StatusReturned && s.Target == in.By
 	requeue := func(target uuid.UUID) (modelState, models.Code) {
 		next.Status, next.Generation, next.Holder, next.Target = models.StatusQueued, s.Generation+1, uuid.Nil, target
 		return next, ""
@@ -124,20 +133,24 @@ func (s modelState) apply(in modelInput) (modelState, models.Code) {
 			return s, models.CodeForbidden
 		case holds:
 			return s, ""
+		case s.Status == models.StatusReturned:
+			return s, models.CodeConflict
+		case s.Reserved != 0 && s.Target != in.By && in.returned < s.Reserved-about.Microseconds():
+			return s, models.CodeReserved
 		}
 		next.Status, next.Holder = models.StatusClaimed, in.By
 		return next, ""
 	case models.VerbRelease:
 		switch {
-		case s.Status != models.StatusClaimed:
+		case s.Status == models.StatusQueued:
 			return s, models.CodeConflict
-		case !holds && !in.admin:
+		case !holds && !asked && !in.admin:
 			return s, models.CodeForbidden
 		}
 		return requeue(uuid.Nil)
 	case models.VerbReassign:
 		switch {
-		case !holds && !in.admin:
+		case !holds && !asked && !in.admin:
 			return s, models.CodeForbidden
 		case s.Status == models.StatusQueued && s.Target == in.Target:
 			return s, ""
@@ -145,16 +158,39 @@ func (s modelState) apply(in modelInput) (modelState, models.Code) {
 		return requeue(in.Target)
 	case models.VerbResolve:
 		switch {
+		case s.Status == models.StatusQueued:
+			return s, models.CodeConflict
+		case !holds && !asked && !in.admin:
+			return s, models.CodeForbidden
+		}
+		next.Status = models.StatusResolved
+		if s.Status == models.StatusReturned {
+			next.Holder = s.Target
+		}
+		return next, ""
+	case models.VerbReturn:
+		switch {
 		case s.Status != models.StatusClaimed:
 			return s, models.CodeConflict
 		case !holds && !in.admin:
 			return s, models.CodeForbidden
+		case s.Holder == in.sender:
+			return s, models.CodeConflict
 		}
-		next.Status = models.StatusResolved
+		next.Status, next.Holder, next.Target = models.StatusReturned, uuid.Nil, s.Holder
 		return next, ""
+	case models.VerbAnswer:
+		switch {
+		case s.Status != models.StatusReturned:
+			return s, models.CodeConflict
+		case in.By != in.sender && !in.admin:
+			return s, models.CodeForbidden
+		}
+		next.Reserved = in.reserved[s.Generation+1]
+		return requeue(s.Target)
 	case models.VerbCancel:
 		switch {
-		case s.Status != models.StatusQueued:
+		case s.Status == models.StatusClaimed:
 			return s, models.CodeConflict
 		case in.By != in.sender && !in.admin:
 			return s, models.CodeForbidden
@@ -202,9 +238,21 @@ func checkLinearizable(ix *index) []Violation {
 // other answers would have no explanation.
 func (ix *index) operations(ops []Op, sender uuid.UUID) []porcupine.Operation {
 	var history []porcupine.Operation
+	kept := map[int]int64{}
 	add := func(op Op) {
-		in := modelInput{Op: op, admin: ix.people[op.By].Role.AtLeast(models.RoleAdmin), sender: sender}
+		in := modelInput{Op: op, admin: ix.people[op.By].Role.AtLeast(models.RoleAdmin), sender: sender, reserved: kept}
+		in.called, in.returned = ix.Began.Add(op.Call).UnixMicro(), math.MaxInt64
+		if op.Return != Never {
+			in.returned = ix.Began.Add(op.Return).UnixMicro()
+		}
 		history = append(history, porcupine.Operation{ClientId: len(history), Input: in, Call: int64(op.Call), Return: int64(op.Return)})
+	}
+	if len(ops) > 0 && ix.handoffs[ops[0].Handoff] != nil {
+		for _, e := range ix.handoffs[ops[0].Handoff].Timeline {
+			if e.Verb == models.VerbAnswer {
+				kept[e.Generation] = e.Reserved
+			}
+		}
 	}
 	asked := map[string]time.Duration{} // when a key that was accepted was first used
 	for _, op := range ops {

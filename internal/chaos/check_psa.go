@@ -15,8 +15,8 @@ import (
 // mistake in package activities must not excuse itself.
 
 // stepsOf are the step that each transition is told as, the status that it
-// sets, and whether the mark names the generation before: a release and a
-// reassignment are of the one that they end.
+// sets, and whether the mark names the generation before: a release, a
+// reassignment and an answer are of the one that they end.
 var stepsOf = map[models.Verb]struct {
 	step, status string
 	ends         bool
@@ -27,6 +27,8 @@ var stepsOf = map[models.Verb]struct {
 	models.VerbReassign: {"released", "New", true},
 	models.VerbCancel:   {"released", "New", false},
 	models.VerbResolve:  {"resolved", closingStatus, false},
+	models.VerbReturn:   {"returned", "New", false},
+	models.VerbAnswer:   {"answered", "New", true},
 }
 
 // closingStatus closes a ticket. What comes later leaves status and owner alone.
@@ -157,6 +159,10 @@ func (ix *index) words(h *HandoffTruth, e Entry) string {
 		return "not mine"
 	case models.VerbReassign:
 		return "yours, I think"
+	case models.VerbReturn:
+		return "Which firmware?"
+	case models.VerbAnswer:
+		return "It is 7.2.4."
 	default:
 		return ""
 	}

@@ -17,7 +17,7 @@ import (
 
 // loadRecord loads a record of a real, calm run:
 //
-//	bin/chaos --calm --seed 1 --accounts 2 --duration 5s --dir DIR
+//	bin/chaos --calm --seed 6 --accounts 2 --duration 5s --dir DIR
 func loadRecord(t *testing.T) *Record {
 	t.Helper()
 	r, err := Load("testdata/calm.json.gz")
@@ -62,6 +62,43 @@ func TestChecksCanFail(t *testing.T) {
 				Seen: &State{Version: 1, Generation: 1, Status: models.StatusQueued, Target: truthOf(r, op.Handoff).Timeline[0].Target},
 			})
 		}, "linearizable"},
+		{"somebody is let past a reservation", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbClaim, func(op Op) bool { return op.Code == models.CodeReserved })
+			answer := answerOf(truthOf(r, op.Handoff))
+			change(r, op.ID, func(op *Op) {
+				op.HTTP, op.Code = http.StatusOK, ""
+				op.Seen = &State{Version: answer.Version + 1, Generation: answer.Generation, Status: models.StatusClaimed, Holder: op.By, Target: answer.Target}
+			})
+		}, "linearizable"},
+		{"who asked is kept waiting", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbClaim, func(op Op) bool { return op.Code == models.CodeReserved })
+			change(r, op.ID, func(op *Op) { op.By = op.ReservedFor })
+		}, "linearizable"},
+		{"a 409 names a wrong end of a reservation", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbClaim, func(op Op) bool { return op.Code == models.CodeReserved })
+			change(r, op.ID, func(op *Op) { op.Reserved++ })
+		}, "true-refusals"},
+		{"a reservation is too short", func(t *testing.T, r *Record) {
+			h := truthOf(r, someOp(t, r, models.VerbAnswer, Op.Accepted).Handoff)
+			for i := range h.Timeline {
+				h.Timeline[i].Reserved = max(0, h.Timeline[i].Reserved-1)
+			}
+		}, "agreement"},
+		{"questions go to the wrong engineer", func(t *testing.T, r *Record) {
+			op := someOp(t, r, models.VerbReturn, Op.Accepted)
+			change(r, op.ID, func(op *Op) { op.Seen.Target = someoneElse(t, r, op.Seen.Target) })
+		}, "linearizable"},
+		{"the ticket is not told what was asked", func(t *testing.T, r *Record) {
+			said := false
+			for i := range r.Truth.Tickets {
+				for j := range r.Truth.Tickets[i].Notes {
+					note := &r.Truth.Tickets[i].Notes[j]
+					said = said || strings.Contains(note.Text, "Which firmware?")
+					note.Text = strings.ReplaceAll(note.Text, "Which firmware?", "")
+				}
+			}
+			require.True(t, said)
+		}, "told-once"},
 		{"an accepted request is lost", func(t *testing.T, r *Record) {
 			op := someOp(t, r, models.VerbResolve, Op.Accepted)
 			h := truthOf(r, op.Handoff)
@@ -383,6 +420,16 @@ func TestTheShortestHistory(t *testing.T) {
 		}
 	}
 	t.Fatal("not caught")
+}
+
+// answerOf is the last answer in a handoff's timeline.
+func answerOf(h *HandoffTruth) (last Entry) {
+	for _, e := range h.Timeline {
+		if e.Verb == models.VerbAnswer {
+			last = e
+		}
+	}
+	return last
 }
 
 // someTicket is a ticket with as many notes, of a single handoff.

@@ -126,6 +126,10 @@ func checkRefusals(ix *index) []Violation {
 			case op.Outrun() && !ix.takenAway(op):
 				reason = "nobody had taken it from them"
 			}
+		case models.CodeReserved:
+			if !ix.keptFor(op) {
+				reason = "it was not kept for them"
+			}
 		case models.CodeClosed: // of a handoff, the model knows
 			if op.Verb == models.VerbCreate && !ix.resolvedOnce(op) {
 				reason = "the session was never resolved"
@@ -144,6 +148,14 @@ func (ix *index) held(op Op) bool {
 	h := ix.handoffs[op.Handoff]
 	return h != nil && slices.ContainsFunc(h.Timeline, func(e Entry) bool {
 		return e.Verb == models.VerbClaim && e.By == op.Holder && e.At.Equal(op.HeldSince)
+	})
+}
+
+// keptFor reports whether a handoff was ever reserved as a refusal says.
+func (ix *index) keptFor(op Op) bool {
+	h := ix.handoffs[op.Handoff]
+	return h != nil && slices.ContainsFunc(h.Timeline, func(e Entry) bool {
+		return e.Verb == models.VerbAnswer && e.Target == op.ReservedFor && e.Reserved == op.Reserved
 	})
 }
 
@@ -196,6 +208,9 @@ func (ix *index) putBackDuring(op Op) bool {
 	})
 }
 
+// reservedFor is how long who asked is first, as the API says.
+const reservedFor = 30 * time.Minute
+
 // checkAgreement compares the three that tell of a handoff.
 func checkAgreement(ix *index) []Violation {
 	var found []Violation
@@ -216,6 +231,9 @@ func checkAgreement(ix *index) []Violation {
 			if e.Version != i+1 {
 				wrong("the timeline has a gap at version %d", i+1)
 				break
+			}
+			if e.Verb == models.VerbAnswer && e.Reserved != e.At.Add(reservedFor).UnixMicro() {
+				wrong("version %d is reserved for %s", e.Version, time.UnixMicro(e.Reserved).Sub(e.At))
 			}
 		}
 		if told := ix.toldOf(h); !slices.EqualFunc(told, h.Timeline, func(f Frame, e Entry) bool { return f.Type == e.Verb.Event() && f.State == e.State }) {

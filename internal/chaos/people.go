@@ -160,22 +160,26 @@ func (c *crowd) act(ctx context.Context, p Person, rng *rand.Rand) {
 	switch n := rng.IntN(100); {
 	case n < 15:
 		op.Verb, op.Key = VerbRead, ""
-	case sends && n < 40:
+	case sends && n < 25:
 		op.Verb = models.VerbCancel
+	case sends && n < 50:
+		op.Verb = models.VerbAnswer
 	case admin && n < 25:
 		c.signal(ctx, h, c.people[rng.IntN(len(c.people))])
 		return
 	case admin && n < 60:
-		op.Verb = []models.Verb{models.VerbRelease, models.VerbReassign, models.VerbResolve}[rng.IntN(3)]
+		op.Verb = []models.Verb{models.VerbRelease, models.VerbReassign, models.VerbResolve, models.VerbReturn, models.VerbAnswer}[rng.IntN(5)]
 	case n < 70:
 		op.Verb = models.VerbClaim
 		if rng.IntN(4) == 0 {
 			op.Key = "" // as today's web app does
 		}
-	case n < 80:
+	case n < 77:
 		op.Verb = models.VerbRelease
-	case n < 88:
+	case n < 84:
 		op.Verb = models.VerbReassign
+	case n < 91:
+		op.Verb = models.VerbReturn
 	default:
 		op.Verb = models.VerbResolve
 	}
@@ -183,6 +187,11 @@ func (c *crowd) act(ctx context.Context, p Person, rng *rand.Rand) {
 		op.Target = c.colleague(p, h, rng)
 	}
 	done := c.insist(ctx, op, rng)
+	if done.Verb == models.VerbReturn && done.Accepted() && rng.IntN(4) > 0 {
+		// Who asked waits for a while, as people do.
+		wait(ctx, time.Duration(100+rng.IntN(500))*time.Millisecond)
+		c.insist(ctx, Op{Verb: models.VerbAnswer, By: h.sender, Account: p.Account, Session: h.session, Handoff: h.id, Intent: h.intent, Key: uuid.NewString()}, rng)
+	}
 	if done.Seen != nil && done.Seen.Status.Closed() || done.Code == models.CodeClosed {
 		b.closed(h.id)
 	}
@@ -336,6 +345,10 @@ func (c *crowd) ask(ctx context.Context, op Op, replica int) Op {
 			body = map[string]any{"resolution": resolutionOf(op) + c.careless(op)}
 		case models.VerbRelease, models.VerbCancel:
 			body = map[string]any{"note": "not mine" + c.careless(op)}
+		case models.VerbReturn:
+			body = map[string]any{"questions": "Which firmware?" + c.careless(op)}
+		case models.VerbAnswer:
+			body = map[string]any{"answer": "It is 7.2.4." + c.careless(op)}
 		default:
 		}
 	}
@@ -393,7 +406,7 @@ func (o *Op) read(answer []byte) {
 			return
 		}
 		o.Handoff, o.PSA = h.ID, models.EffectState(h.PSA.State)
-		o.Seen = &State{Version: h.Version, Generation: h.Generation, Status: models.Status(h.Status), Holder: idOf(h.ClaimedBy), Target: idOf(h.TargetUserID)}
+		o.Seen = &State{Version: h.Version, Generation: h.Generation, Status: models.Status(h.Status), Holder: idOf(h.ClaimedBy), Target: idOf(h.TargetUserID), Reserved: reserved(h.ReservedUntil)}
 		return
 	}
 	var problem struct {
@@ -406,11 +419,14 @@ func (o *Op) read(answer []byte) {
 	}
 	o.Code = problem.Code
 	var claim struct {
-		By uuid.UUID `json:"claimed_by_id"`
-		At time.Time `json:"claimed_at"`
+		By    uuid.UUID  `json:"claimed_by_id"`
+		At    time.Time  `json:"claimed_at"`
+		For   uuid.UUID  `json:"reserved_for_id"`
+		Until *time.Time `json:"reserved_until"`
 	}
 	if json.Unmarshal(problem.Detail, &o.Text) != nil && json.Unmarshal(problem.Detail, &claim) == nil {
 		o.Holder, o.HeldSince, o.Text = claim.By, claim.At, ""
+		o.ReservedFor, o.Reserved = claim.For, reserved(claim.Until)
 	}
 }
 

@@ -140,7 +140,7 @@ func (r *reader) take(e sse.Event, opened func()) error {
 			return fmt.Errorf("%w: event %s is no JSON: %w", errRefused, e.LastEventID, err)
 		}
 		f.Account, f.Handoff = data.AccountID, data.HandoffID
-		f.State = State{Version: data.Version, Generation: data.Generation, Status: data.Status, Holder: idOf(data.ClaimedBy), Target: idOf(data.TargetUserID)}
+		f.State = State{Version: data.Version, Generation: data.Generation, Status: data.Status, Holder: idOf(data.ClaimedBy), Target: idOf(data.TargetUserID), Reserved: reserved(data.ReservedUntil)}
 	}
 	r.goOnAfter(f.ID)
 	r.seen.Frames = append(r.seen.Frames, f)

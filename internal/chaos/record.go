@@ -87,6 +87,10 @@ type Op struct {
 	// Holder and HeldSince are who a 409 says was faster.
 	Holder    uuid.UUID `json:"holder,omitzero"`
 	HeldSince time.Time `json:"held_since,omitzero"`
+	// ReservedFor and Reserved are for whom and until when a 409 says that it is
+	// kept; see [State.Reserved].
+	ReservedFor uuid.UUID `json:"reserved_for,omitzero"`
+	Reserved    int64     `json:"reserved,omitempty"`
 }
 
 // State is a handoff as somebody saw it.
@@ -96,6 +100,16 @@ type State struct {
 	Status     models.Status `json:"status"`
 	Holder     uuid.UUID     `json:"holder,omitzero"`
 	Target     uuid.UUID     `json:"target,omitzero"`
+	// Reserved is until when only the target may claim it, in microseconds of
+	// Unix time, so that states can be compared.
+	Reserved int64 `json:"reserved,omitempty"`
+}
+
+func reserved(until *time.Time) int64 {
+	if until == nil {
+		return 0
+	}
+	return until.UnixMicro()
 }
 
 // Accepted reports whether the request was answered with 2xx.
@@ -155,6 +169,9 @@ func (s State) String() string {
 	}
 	if s.Target != uuid.Nil {
 		text += " for " + short(s.Target)
+	}
+	if s.Reserved != 0 {
+		text += " until " + time.UnixMicro(s.Reserved).UTC().Format(time.TimeOnly)
 	}
 	return text
 }

@@ -20,7 +20,7 @@ func (r *Record) Summary(w io.Writer, violations []Violation) error {
 		_, _ = fmt.Fprintln(out)
 	}
 	line("request", "made", "2xx", "409", "403", "404", "503", "504", "no answer")
-	for _, verb := range []models.Verb{models.VerbCreate, models.VerbClaim, models.VerbRelease, models.VerbReassign, models.VerbResolve, models.VerbCancel, VerbRead} {
+	for _, verb := range []models.Verb{models.VerbCreate, models.VerbClaim, models.VerbRelease, models.VerbReassign, models.VerbResolve, models.VerbCancel, models.VerbReturn, models.VerbAnswer, VerbRead} {
 		n := map[string]int{}
 		for _, op := range r.Ops {
 			if op.Verb != verb || op.Signal {

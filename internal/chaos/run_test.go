@@ -53,6 +53,12 @@ var guards = []guard{
 		caught: []string{"one-holder"},
 	},
 	{
+		name: "what is reserved is not claimed by others", file: "workflows/machine.go",
+		from:   `at.Before(*until) && *now.TargetUserID != r.ActorID {`,
+		to:     `false {`,
+		caught: []string{"linearizable"},
+	},
+	{
 		name: "only the holder or an admin resolves", file: "workflows/machine.go",
 		from:   `return refuse(models.CodeForbidden, "Only who holds the handoff, or an admin, can resolve it.")`,
 		to:     `_ = admin`,

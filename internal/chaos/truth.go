@@ -184,18 +184,19 @@ func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error)
 	var all []HandoffTruth
 	at := map[uuid.UUID]int{}
 	rows, err := conn.Query(ctx, `SELECT h.account_id, h.id, h.session_id, h.intent, h.handed_off_by, h.version, h.generation, h.status,
-			h.claimed_by, h.target_user_id, s.status, s.owner_id, coalesce(h.resolution, ''), coalesce(s.psa_ticket, ''), s.step_count
+			h.claimed_by, h.target_user_id, h.reserved_until, s.status, s.owner_id, coalesce(h.resolution, ''), coalesce(s.psa_ticket, ''), s.step_count
 		FROM handoffs h JOIN ai_sessions s ON s.account_id = h.account_id AND s.id = h.session_id ORDER BY h.created_at, h.id`)
 	if err != nil {
 		return nil, err
 	}
 	var h HandoffTruth
 	var holder, target *uuid.UUID
+	var until *time.Time
 	_, err = pgx.ForEachRow(rows, []any{
 		&h.Account, &h.ID, &h.Session, &h.Intent, &h.Sender, &h.State.Version, &h.State.Generation, &h.State.Status,
-		&holder, &target, &h.SessionStatus, &h.SessionOwner, &h.Resolution, &h.Ticket, &h.SessionSteps,
+		&holder, &target, &until, &h.SessionStatus, &h.SessionOwner, &h.Resolution, &h.Ticket, &h.SessionSteps,
 	}, func() error {
-		h.State.Holder, h.State.Target = idOf(holder), idOf(target)
+		h.State.Holder, h.State.Target, h.State.Reserved = idOf(holder), idOf(target), reserved(until)
 		h.Effects, h.Resolution = map[string]string{}, masked(h.Resolution)
 		at[h.ID] = len(all)
 		all = append(all, h)
@@ -204,7 +205,7 @@ func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error)
 	if err != nil {
 		return nil, err
 	}
-	rows, err = conn.Query(ctx, `SELECT handoff_id, version, generation, status, holder_id, target_user_id, verb, door, actor_id, at, request_id
+	rows, err = conn.Query(ctx, `SELECT handoff_id, version, generation, status, holder_id, target_user_id, reserved_until, verb, door, actor_id, at, request_id
 		FROM handoff_transitions ORDER BY handoff_id, version`)
 	if err != nil {
 		return nil, err
@@ -212,9 +213,9 @@ func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error)
 	var id uuid.UUID
 	var e Entry
 	_, err = pgx.ForEachRow(rows, []any{
-		&id, &e.Version, &e.Generation, &e.Status, &holder, &target, &e.Verb, &e.Door, &e.By, &e.At, &e.RequestID,
+		&id, &e.Version, &e.Generation, &e.Status, &holder, &target, &until, &e.Verb, &e.Door, &e.By, &e.At, &e.RequestID,
 	}, func() error {
-		e.Holder, e.Target = idOf(holder), idOf(target)
+		e.Holder, e.Target, e.Reserved = idOf(holder), idOf(target), reserved(until)
 		all[at[id]].Timeline = append(all[at[id]].Timeline, e)
 		return nil
 	})
@@ -271,7 +272,7 @@ func gatherFeeds(ctx context.Context, conn *pgx.Conn) ([]FeedTruth, error) {
 	_, err = pgx.ForEachRow(rows, []any{&account, &seq, &e.Type, &e.Handoff, &data}, func() error {
 		feed := &feeds[at[account]]
 		e.ID, e.Account = fmt.Sprintf("%d-%d", feed.Epoch, seq), data.AccountID
-		e.State = State{Version: data.Version, Generation: data.Generation, Status: data.Status, Holder: idOf(data.ClaimedBy), Target: idOf(data.TargetUserID)}
+		e.State = State{Version: data.Version, Generation: data.Generation, Status: data.Status, Holder: idOf(data.ClaimedBy), Target: idOf(data.TargetUserID), Reserved: reserved(data.ReservedUntil)}
 		feed.Events = append(feed.Events, e)
 		data = models.EventData{}
 		return nil
@@ -425,7 +426,7 @@ func (s *system) settled(ctx context.Context, readers []*reader) error {
 			(SELECT FROM handoff_effects e WHERE e.account_id = h.account_id AND e.handoff_id = h.id AND e.kind = 'documentation')
 		OR EXISTS
 			(SELECT FROM handoff_effects e WHERE e.account_id = h.account_id AND e.handoff_id = h.id AND e.state NOT IN ('done', 'skipped') AND (e.kind <> 'briefing' OR e.state <> 'failed'))
-		OR h.status IN ('queued', 'claimed') AND NOT EXISTS
+		OR h.status IN ('queued', 'claimed', 'returned') AND NOT EXISTS
 			(SELECT FROM handoff_effects e WHERE e.account_id = h.account_id AND e.handoff_id = h.id AND e.kind = 'briefing'))`).Scan(&unsettled)
 	if err != nil {
 		return err
@@ -434,7 +435,7 @@ func (s *system) settled(ctx context.Context, readers []*reader) error {
 		return fmt.Errorf("%d handoffs have side effects to go", unsettled)
 	}
 	var open int
-	if err := conn.QueryRow(ctx, `SELECT count(*) FROM handoffs WHERE status IN ('queued', 'claimed')`).Scan(&open); err != nil {
+	if err := conn.QueryRow(ctx, `SELECT count(*) FROM handoffs WHERE status IN ('queued', 'claimed', 'returned')`).Scan(&open); err != nil {
 		return err
 	}
 	running, err := s.list(ctx, openHandoffs)

@@ -256,7 +256,7 @@ func noteOf(handoff uuid.UUID, ticket psa.Ticket, at time.Time) models.HandoffTi
 // works on the handoff it is theirs to end; should they give it back, the next
 // look cancels it.
 func (w *Watcher) follow(ctx context.Context, account uuid.UUID, s Settings, h models.TicketedHandoff, ticket psa.Ticket, at time.Time) (changed bool, err error) {
-	if ticket.Status.Closed && h.SeenOpen && s.CancelClosed && h.Status == models.StatusQueued {
+	if ticket.Status.Closed && h.SeenOpen && s.CancelClosed && h.Status != models.StatusClaimed {
 		if err := w.cancelHandoff(ctx, account, h); err != nil {
 			return false, err
 		}

@@ -6,10 +6,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 	"google.golang.org/grpc/codes"
 
 	"github.com/baton-handoff/baton/models"
@@ -38,9 +40,9 @@ func (e *Engine) transition(ctx context.Context, by models.Principal, req models
 		HandoffID: row.ID, Generation: row.Generation,
 		ActorID: by.UserID, ActorRole: by.Role, TargetUserID: req.TargetUserID,
 	}
-	decision, refusal := workflows.Decide(workflows.StateOf(row.Handoff), req.Verb, ask)
+	decision, refusal := workflows.Decide(workflows.StateOf(row.Handoff), req.Verb, ask, time.Now())
 	if refusal != nil {
-		return models.HandoffView{}, named(refusal, row.ClaimedByName)
+		return models.HandoffView{}, named(refusal, row)
 	}
 	if decision.Repeated {
 		return e.confirm(ctx, by, req)
@@ -152,7 +154,7 @@ func (e *Engine) ask(ctx context.Context, row models.Handoff, req models.Transit
 	if err != nil {
 		return snap, err
 	}
-	return snap, named(refusal, now.ClaimedByName)
+	return snap, named(refusal, now)
 }
 
 // catchUp shows readers the state that a refusal is about, before anybody is
@@ -216,20 +218,34 @@ func (e *Engine) answer(ctx context.Context, session, handoff uuid.UUID) (models
 	return view, nil
 }
 
-// named adds the holder's name to a refusal.
-func named(refusal error, name *string) error {
+// named adds to a refusal the name of who holds the handoff, or of whom it is
+// reserved for.
+func named(refusal error, row models.HandoffView) error {
 	var e *models.Error
-	if !errors.As(refusal, &e) || e.Claim == nil {
+	if !errors.As(refusal, &e) {
 		return refusal
 	}
-	refused, claim := *e, *e.Claim
-	claim.ByName = "an engineer who has left"
-	if name != nil && *name != "" {
-		claim.ByName = *name
+	refused := *e
+	if e.Claim != nil {
+		claim := *e.Claim
+		claim.ByName = nameOr(row.ClaimedByName, "an engineer who has left")
+		refused.Claim, refused.Message = &claim, fmt.Sprintf("Already claimed by %s.", claim.ByName)
 	}
-	refused.Claim = &claim
-	refused.Message = fmt.Sprintf("Already claimed by %s.", claim.ByName)
+	if e.Reservation != nil {
+		reservation := *e.Reservation
+		reservation.ForName = nameOr(row.TargetUserName, "an engineer who has left")
+		refused.Reservation = &reservation
+		refused.Message = fmt.Sprintf("The handoff is reserved for %s, who asked its sender, until %s. After that anybody may claim it.",
+			reservation.ForName, reservation.Until.UTC().Format("15:04 UTC"))
+	}
 	return &refused
+}
+
+func nameOr(name *string, otherwise string) string {
+	if name == nil || *name == "" {
+		return otherwise
+	}
+	return *name
 }
 
 // unknown says that a decision may have been made.
@@ -252,6 +268,12 @@ func (e *Engine) trouble(ctx context.Context, op string, sent bool, err error) e
 	}
 	if notReady := (*serviceerror.WorkflowNotReady)(nil); errors.As(err, &notReady) {
 		e.log.ErrorContext(ctx, "the workflow's tasks fail; see the runbook", "error", cause)
+		return unavailable(cause)
+	}
+	if rejected := (*temporal.ApplicationError)(nil); errors.As(err, &rejected) {
+		// No refusal of ours: the worker's SDK has rejected the Update, which is
+		// of an older build that does not know it.
+		e.log.ErrorContext(ctx, "a worker does not know what it was asked; is a deploy under way?", "error", cause)
 		return unavailable(cause)
 	}
 	switch serviceerror.ToStatus(err).Code() {

@@ -219,6 +219,10 @@ func (m Message) outcome() string {
 		done = "Resolved"
 	case models.VerbCancel:
 		done = "Cancelled"
+	case models.VerbReturn:
+		done = "Returned with questions"
+	case models.VerbAnswer:
+		done = "Answered"
 	default:
 		done = "No longer waiting"
 	}

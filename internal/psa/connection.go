@@ -239,7 +239,12 @@ func (c Connection) Ports() []uint16 {
 }
 
 // StatusFor is the status to set at a step; empty leaves it alone.
-func (o Options) StatusFor(step StepName) string { return strings.TrimSpace(o.Status[step]) }
+func (o Options) StatusFor(step StepName) string {
+	if step == StepReturned || step == StepAnswered {
+		step = StepReleased
+	}
+	return strings.TrimSpace(o.Status[step])
+}
 
 // Visible reports whether customers see the notes.
 func (o Options) Visible() bool { return o.Notes == VisibilityCustomer }

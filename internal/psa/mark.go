@@ -18,14 +18,19 @@ const (
 	StepClaimed   StepName = "claimed"
 	StepReleased  StepName = "released"
 	StepResolved  StepName = "resolved"
+	// StepReturned and StepAnswered set the status of [StepReleased]: in neither
+	// does anybody work on the handoff.
+	StepReturned StepName = "returned"
+	StepAnswered StepName = "answered"
 )
 
-// StepNames lists the steps in the order of a handoff's life.
+// StepNames lists the steps that have a status of their own, in the order of a
+// handoff's life.
 func StepNames() []StepName {
 	return []StepName{StepEscalated, StepClaimed, StepReleased, StepResolved}
 }
 
-// Valid reports whether n is one of the steps above.
+// Valid reports whether n is a step that has a status of its own.
 func (n StepName) Valid() bool {
 	return n == StepEscalated || n == StepClaimed || n == StepReleased || n == StepResolved
 }

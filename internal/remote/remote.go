@@ -75,7 +75,9 @@ type Refusal struct {
 	Message string
 	// ClaimedBy is the holder's name, for [models.CodeAlreadyClaimed].
 	ClaimedBy string
-	RequestID string
+	// ReservedFor is who may claim it now, for [models.CodeReserved].
+	ReservedFor string
+	RequestID   string
 }
 
 // Error says what the server said.
@@ -106,13 +108,18 @@ func check(resp *http.Response, body []byte, err error) error {
 		return r
 	}
 	r.Code, r.RequestID, r.Message = problem.Code, problem.RequestID, problem.Title
-	var claim struct {
-		Name string    `json:"claimed_by_name"`
-		At   time.Time `json:"claimed_at"`
+	var detail struct {
+		ClaimedBy   string    `json:"claimed_by_name"`
+		ClaimedAt   time.Time `json:"claimed_at"`
+		ReservedFor string    `json:"reserved_for_name"`
+		Until       time.Time `json:"reserved_until"`
 	}
-	if json.Unmarshal(problem.Detail, &r.Message) != nil && json.Unmarshal(problem.Detail, &claim) == nil {
-		r.ClaimedBy = claim.Name
-		r.Message = fmt.Sprintf("Already claimed by %s at %s", claim.Name, claim.At.Local().Format(time.TimeOnly))
+	if json.Unmarshal(problem.Detail, &r.Message) != nil && json.Unmarshal(problem.Detail, &detail) == nil {
+		r.ClaimedBy, r.ReservedFor = detail.ClaimedBy, detail.ReservedFor
+		r.Message = fmt.Sprintf("Already claimed by %s at %s", detail.ClaimedBy, detail.ClaimedAt.Local().Format(time.TimeOnly))
+		if r.Code == models.CodeReserved {
+			r.Message = fmt.Sprintf("Reserved for %s until %s", detail.ReservedFor, detail.Until.Local().Format(time.TimeOnly))
+		}
 	}
 	if len(problem.Errors) > 1 { // of one, the message tells
 		for _, e := range problem.Errors {
@@ -179,6 +186,24 @@ func (c *Client) Briefing(ctx context.Context, session, handoff uuid.UUID) (*cli
 // Claim takes a handoff.
 func (c *Client) Claim(ctx context.Context, session, handoff uuid.UUID) (*client.Handoff, error) {
 	r, err := c.api.ClaimHandoffWithResponse(ctx, session, handoff, nil, client.Claim{})
+	if err != nil {
+		return nil, check(nil, nil, err)
+	}
+	return r.JSON200, check(r.HTTPResponse, r.Body, nil)
+}
+
+// Return gives a handoff back to its sender, with questions.
+func (c *Client) Return(ctx context.Context, session, handoff uuid.UUID, questions string) (*client.Handoff, error) {
+	r, err := c.api.ReturnHandoffWithResponse(ctx, session, handoff, nil, client.Return{Questions: questions})
+	if err != nil {
+		return nil, check(nil, nil, err)
+	}
+	return r.JSON200, check(r.HTTPResponse, r.Body, nil)
+}
+
+// Answer answers the questions of a returned handoff.
+func (c *Client) Answer(ctx context.Context, session, handoff uuid.UUID, answer string) (*client.Handoff, error) {
+	r, err := c.api.AnswerHandoffWithResponse(ctx, session, handoff, nil, client.Answer{Answer: answer})
 	if err != nil {
 		return nil, check(nil, nil, err)
 	}

@@ -184,7 +184,7 @@ func (s *Store) StaleBriefings(ctx context.Context, settled time.Duration, limit
 	err := s.db.WithContext(tenant.System(ctx)).Table("handoffs AS h").Select("h.account_id, h.session_id, h.id").
 		Joins("JOIN ai_sessions s ON s.account_id = h.account_id AND s.id = h.session_id").
 		Joins("LEFT JOIN handoff_effects e ON e.account_id = h.account_id AND e.handoff_id = h.id AND e.kind = 'briefing'").
-		Where("h.status IN ('queued', 'claimed') AND s.updated_at < ?", now().Add(-settled)).
+		Where("h.status IN ('queued', 'claimed', 'returned') AND s.updated_at < ?", now().Add(-settled)).
 		Where(`(e.kind IS NULL OR e.step_count < s.step_count AND e.state NOT IN ('pending', 'retrying')
 			OR e.state IN ('pending', 'retrying') AND coalesce(e.next_attempt_at, e.updated_at) < ?)`, now().Add(-orphaned)).
 		Order("s.updated_at").Limit(limit).Scan(&rows).Error
@@ -198,7 +198,7 @@ func (s *Store) OpenHandoff(ctx context.Context, sessionID uuid.UUID) (id uuid.U
 		return id, false, err
 	}
 	row, err := one[models.Handoff](ctx, s, `SELECT id FROM handoffs
-		WHERE account_id = $1 AND session_id = $2 AND status IN ('queued', 'claimed')`, acct, sessionID)
+		WHERE account_id = $1 AND session_id = $2 AND status IN ('queued', 'claimed', 'returned')`, acct, sessionID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return id, false, nil
 	}

@@ -100,7 +100,7 @@ func checkSession(tx *gorm.DB, acct uuid.UUID, by models.Principal, id uuid.UUID
 		HandedOff bool
 	}
 	err := tx.Model(&models.Session{}).Select(`*, EXISTS (SELECT FROM handoffs h WHERE h.account_id = ai_sessions.account_id
-			AND h.session_id = ai_sessions.id AND h.status IN ('queued', 'claimed')) AS handed_off`).
+			AND h.session_id = ai_sessions.id AND h.status IN ('queued', 'claimed', 'returned')) AS handed_off`).
 		Where("account_id = ? AND id = ?", acct, id).Take(&session).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) || err == nil && session.OwnerID != by.UserID {
 		return errSessionNotFound

@@ -21,7 +21,7 @@ var errHandoffNotFound = models.Errorf(models.CodeNotFound, "Handoff not found")
 const (
 	viewColumns = `h.account_id, h.id, h.session_id, h.team_id, h.intent, h.priority, h.status, h.generation, h.version,
 		h.engineer_notes, h.target_user_id, h.handed_off_by, h.claimed_by, h.claimed_at, h.resolved_at, h.resolution,
-		h.request_hash, h.created_at, h.updated_at,
+		h.questions, h.answer, h.reserved_until, h.request_hash, h.created_at, h.updated_at,
 		target.name AS target_user_name, sender.name AS handed_off_by_name, holder.name AS claimed_by_name,
 		s.title AS session_title, s.client_name, s.psa_ticket, s.step_count AS session_steps,
 		(SELECT json_agg(e ORDER BY e.kind) FROM handoff_effects e WHERE e.account_id = @account AND e.handoff_id = h.id) AS effects,
@@ -77,8 +77,8 @@ func (s *Store) Handoff(ctx context.Context, sessionID, handoffID uuid.UUID) (mo
 }
 
 // HandoffHead returns what there is to know about a visible handoff of a
-// session in order to decide about it, with its holder's name, in one indexed
-// read: bursts of losing claims are made of it. Repeated says that a transition
+// session in order to decide about it, with the names that refusals need, in one
+// indexed read: bursts of losing claims are made of it. Repeated says that a transition
 // is already known which the request with this id, if any, has led to.
 func (s *Store) HandoffHead(ctx context.Context, sessionID, handoffID uuid.UUID, requestID string) (head models.HandoffView, repeated bool, err error) {
 	acct, err := account(ctx)
@@ -110,6 +110,8 @@ const (
 
 	headColumns = `SELECT h.account_id, h.id, h.session_id, h.intent, h.status, h.generation, h.version, h.target_user_id,
 		h.handed_off_by, h.claimed_by, h.claimed_at, h.updated_at,
+		h.reserved_until, CASE WHEN h.reserved_until IS NOT NULL
+			THEN (SELECT u.name FROM users u WHERE u.account_id = $1 AND u.id = h.target_user_id) END AS target_user_name,
 		(SELECT u.name FROM users u WHERE u.account_id = $1 AND u.id = h.claimed_by) AS claimed_by_name`
 	headRow = `FROM handoffs h
 	WHERE h.account_id = $1 AND h.id = $2 AND h.session_id = $3 AND h.version > 0`

@@ -90,7 +90,8 @@ func (s *Store) scene(ctx context.Context, acct uuid.UUID, snap models.Snapshot)
 // is locked first, the head of the account's feed last.
 const advanceSQL = `WITH moved AS (
 		UPDATE handoffs SET status = @status, generation = @generation, version = @version, target_user_id = @target,
-			claimed_by = @holder, claimed_at = @claimed_at, resolved_at = @resolved_at, resolution = @resolution, updated_at = @at
+			claimed_by = @holder, claimed_at = @claimed_at, resolved_at = @resolved_at, resolution = @resolution,
+			questions = @questions, answer = @answer, reserved_until = @reserved_until, updated_at = @at
 		WHERE account_id = @account AND id = @handoff AND version = @was
 		RETURNING session_id),
 	-- An operator's signal may name somebody whom this account does not have.
@@ -110,8 +111,8 @@ const advanceSQL = `WITH moved AS (
 				WHERE t.account_id = @account AND t.handoff_id = @handoff AND t.request_id = i.request_id)
 		RETURNING i.request_id),
 	told AS (
-		INSERT INTO handoff_transitions (account_id, handoff_id, version, verb, door, actor_id, at, generation, status, holder_id, target_user_id, request_id, note)
-		SELECT t.account_id, t.handoff_id, t.version, t.verb, t.door, t.actor_id, t.at, t.generation, t.status, t.holder_id, t.target_user_id, t.request_id, t.note
+		INSERT INTO handoff_transitions (account_id, handoff_id, version, verb, door, actor_id, at, generation, status, holder_id, target_user_id, reserved_until, request_id, note)
+		SELECT t.account_id, t.handoff_id, t.version, t.verb, t.door, t.actor_id, t.at, t.generation, t.status, t.holder_id, t.target_user_id, t.reserved_until, t.request_id, t.note
 		FROM followed, (SELECT count(*) FROM forgotten) AS f, json_populate_recordset(NULL::handoff_transitions, @timeline) AS t
 		RETURNING version)` + appendFeed
 
@@ -126,6 +127,7 @@ func (s *Store) advance(ctx context.Context, row *scene, ts []models.Transition)
 	return s.tell(ctx, advanceSQL, row.Handoff, events(row, ts), pgx.NamedArgs{
 		"was": was, "status": row.Status, "generation": row.Generation, "version": row.Version, "target": row.TargetUserID,
 		"holder": row.ClaimedBy, "claimed_at": row.ClaimedAt, "resolved_at": row.ResolvedAt, "resolution": row.Resolution,
+		"questions": row.Questions, "answer": row.Answer, "reserved_until": row.ReservedUntil,
 		"at": row.UpdatedAt, "session_status": status, "owner": owner, "closed": row.Status.Closed(),
 		"timeline": timeline, "requests": requests,
 	})
@@ -140,21 +142,29 @@ func apply(row *models.Handoff, ts []models.Transition, notes map[string]*string
 			row.ClaimedAt = &at
 		case models.VerbRelease, models.VerbReassign:
 			row.ClaimedAt = nil
+		case models.VerbReturn:
+			row.ClaimedAt, row.Questions, row.Answer = nil, notes[t.RequestID], nil
+		case models.VerbAnswer:
+			row.Answer = notes[t.RequestID]
 		case models.VerbResolve:
 			row.ResolvedAt = &at
+			if row.ClaimedAt == nil { // who had returned it has it back with that
+				row.ClaimedAt = &at
+			}
 			if note := notes[t.RequestID]; note != nil {
 				row.Resolution = note
 			}
 		case models.VerbCreate, models.VerbCancel:
 		}
 		row.ClaimedBy = t.HolderID
-		row.TargetUserID = t.TargetUserID
+		row.TargetUserID, row.ReservedUntil = t.TargetUserID, t.ReservedUntil
 		row.Status, row.Generation, row.Version, row.UpdatedAt = t.Status, t.Generation, t.Version, at
 	}
 }
 
 // sessionOf lets the session follow its handoff: it belongs to whoever holds
-// it, and to its sender while nobody does.
+// it, and to its sender while nobody does. Who is asked something works on it
+// again.
 func sessionOf(row models.Handoff) (status models.SessionStatus, owner uuid.UUID) {
 	switch row.Status {
 	case models.StatusQueued:
@@ -166,7 +176,7 @@ func sessionOf(row models.Handoff) (status models.SessionStatus, owner uuid.UUID
 		return models.SessionActive, *row.ClaimedBy
 	case models.StatusResolved:
 		return models.SessionResolved, *row.ClaimedBy
-	case models.StatusCancelled, models.StatusStarting:
+	case models.StatusCancelled, models.StatusStarting, models.StatusReturned:
 	}
 	return models.SessionActive, row.HandedOffBy
 }
@@ -176,7 +186,7 @@ func timelineOf(row *scene, ts []models.Transition) (entries []models.TimelineEn
 		entries = append(entries, models.TimelineEntry{
 			AccountID: row.AccountID, HandoffID: row.ID, Version: t.Version, Verb: t.Verb, Door: t.Door,
 			ActorID: t.ActorID, At: t.At.UTC().Truncate(time.Microsecond), Generation: t.Generation,
-			Status: t.Status, HolderID: t.HolderID, TargetUserID: t.TargetUserID, RequestID: t.RequestID,
+			Status: t.Status, HolderID: t.HolderID, TargetUserID: t.TargetUserID, ReservedUntil: t.ReservedUntil, RequestID: t.RequestID,
 			Note: row.Notes[t.RequestID],
 		})
 		requests = append(requests, t.RequestID)
@@ -189,8 +199,12 @@ func events(row *scene, ts []models.Transition) []event {
 	told := make([]event, len(ts))
 	var claimedAt *time.Time
 	for i, t := range ts {
-		if t.Verb == models.VerbClaim {
+		switch t.Verb {
+		case models.VerbClaim:
 			claimedAt = &t.At
+		case models.VerbReturn:
+			claimedAt = nil
+		case models.VerbCreate, models.VerbRelease, models.VerbReassign, models.VerbResolve, models.VerbCancel, models.VerbAnswer:
 		}
 		data := card(row.HandoffView)
 		data.Version, data.Generation, data.Status, data.At = t.Version, t.Generation, t.Status, t.At
@@ -198,6 +212,7 @@ func events(row *scene, ts []models.Transition) []event {
 			data.ActorID, data.ActorName = &t.ActorID, row.People[t.ActorID]
 		}
 		data.TargetUserID, data.TargetUserName = t.TargetUserID, nameOf(row.People, t.TargetUserID)
+		data.ReservedUntil = t.ReservedUntil
 		data.ClaimedBy, data.ClaimedByName = t.HolderID, nameOf(row.People, t.HolderID)
 		data.ClaimedAt = nil
 		if t.HolderID != nil {
@@ -221,7 +236,7 @@ func card(row models.HandoffView) models.EventData {
 		HandedOffBy:  row.HandedOffBy, HandedOffByName: row.HandedOffByName,
 		TargetUserID: row.TargetUserID, TargetUserName: row.TargetUserName,
 		ClaimedBy: row.ClaimedBy, ClaimedByName: row.ClaimedByName, ClaimedAt: row.ClaimedAt,
-		CreatedAt: row.CreatedAt,
+		CreatedAt: row.CreatedAt, ReservedUntil: row.ReservedUntil,
 	}
 }
 

@@ -46,7 +46,7 @@ func (s *Store) Queue(ctx context.Context, f models.QueueFilter, p models.Page) 
 		rows, err = s.queuePart(ctx, s.queued(ctx, acct, f), after, orderOldest, p.Limit+1)
 	case f.Sort == models.SortNewest:
 		rows, err = s.queuePart(ctx, s.queued(ctx, acct, f), after, orderNewest, p.Limit+1)
-	case f.Mine || f.Status == models.StatusClaimed:
+	case f.Mine || f.Status == models.StatusClaimed || f.Status == models.StatusReturned:
 		rows, err = s.queuePart(ctx, s.queued(ctx, acct, f), after, orderPriority, p.Limit+1)
 	default:
 		rows, err = s.addressedFirst(ctx, acct, f, after, p.Limit+1)
@@ -86,17 +86,23 @@ func (s *Store) queued(ctx context.Context, acct uuid.UUID, f models.QueueFilter
 	q := s.handoffs(ctx, acct)
 	switch {
 	case f.Mine && f.Status == "":
-		q = q.Where("((h.status = 'claimed' AND h.claimed_by = ?) OR (h.status = 'queued' AND h.target_user_id = ?))", f.Reader, f.Reader)
+		q = q.Where(`((h.status = 'claimed' AND h.claimed_by = ?) OR (h.status = 'queued' AND h.target_user_id = ?)
+			OR (h.status = 'returned' AND (h.handed_off_by = ? OR h.target_user_id = ?)))`, f.Reader, f.Reader, f.Reader, f.Reader)
 	case f.Mine && f.Status == models.StatusClaimed:
 		q = q.Where("h.status = 'claimed' AND h.claimed_by = ?", f.Reader)
+	case f.Mine && f.Status == models.StatusReturned:
+		q = q.Where("h.status = 'returned' AND (h.handed_off_by = ? OR h.target_user_id = ?)", f.Reader, f.Reader)
 	case f.Mine:
 		q = q.Where("h.status = 'queued' AND h.target_user_id = ?", f.Reader)
 	case f.Status == models.StatusClaimed:
 		q = q.Where("h.status = 'claimed'") // a literal, so that the partial index fits
+	case f.Status == models.StatusReturned:
+		q = q.Where("h.status = 'returned'")
 	default:
 		q = q.Where("h.status = 'queued'")
 	}
-	q = q.Where("NOT (h.intent = 'escalate' AND h.handed_off_by = ?)", f.Reader)
+	// What was returned to them is theirs to answer.
+	q = q.Where("NOT (h.intent = 'escalate' AND h.handed_off_by = ? AND h.status <> 'returned')", f.Reader)
 	if f.Intent != "" {
 		q = q.Where("h.intent = ?", f.Intent)
 	}

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"sync"
@@ -108,10 +109,11 @@ func (w *world) queued(t *testing.T, by models.Principal, priority models.Priori
 
 func extend(t *testing.T, s models.Snapshot, verb models.Verb, by models.Principal, target *uuid.UUID, requestID string) models.Snapshot {
 	t.Helper()
-	d, err := workflows.Decide(s, verb, workflows.Request{HandoffID: s.HandoffID, ActorID: by.UserID, ActorRole: by.Role, TargetUserID: target})
+	at := s.Last().At.Add(time.Minute)
+	d, err := workflows.Decide(s, verb, workflows.Request{HandoffID: s.HandoffID, ActorID: by.UserID, ActorRole: by.Role, TargetUserID: target}, at)
 	require.NoError(t, err)
 	next := d.Next
-	next.At, next.Door, next.RequestID = s.Last().At.Add(time.Minute), models.DoorAPI, requestID
+	next.At, next.Door, next.RequestID = at, models.DoorAPI, requestID
 	s.Transitions = append(append([]models.Transition{}, s.Transitions...), next)
 	return s
 }
@@ -216,8 +218,140 @@ func TestSessionFollowsItsHandoff(t *testing.T) {
 
 	other := snapshot(w.prepared(t, w.sam, w.session(t, w.sam).ID, models.IntentEscalate, models.PriorityLow, nil))
 	step(other, models.SessionEscalated, w.sam)
+	other = extend(t, other, models.VerbClaim, w.ana, nil, "")
+	step(other, models.SessionActive, w.ana)
+	other = extend(t, other, models.VerbReturn, w.ana, nil, "")
+	step(other, models.SessionActive, w.sam)
+	other = extend(t, other, models.VerbAnswer, w.sam, nil, "")
+	step(other, models.SessionEscalated, w.sam)
 	other = extend(t, other, models.VerbCancel, w.sam, nil, "")
 	step(other, models.SessionActive, w.sam)
+}
+
+// TestAReturnedHandoff: what is asked and answered, who sees it where, and that
+// one write for all of it leaves what one for each leaves.
+func TestAReturnedHandoff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := as(t, w.sam)
+	texts := func(s models.Snapshot) {
+		for id, text := range map[string]string{"return:1": "Which firmware?", "answer:1": "7.2.4", "return:2": "And the other?"} {
+			require.NoError(t, w.SaveTransitionInput(ctx, s.HandoffID, id, models.TransitionRequest{Note: text}))
+		}
+	}
+	listed := func(reader models.Principal, f models.QueueFilter) (ids []uuid.UUID) {
+		f.Reader = reader.UserID
+		rows, _, err := w.Queue(as(t, reader), f, models.Page{Limit: 10})
+		require.NoError(t, err)
+		for _, r := range rows {
+			ids = append(ids, r.ID)
+		}
+		return ids
+	}
+	mine := models.QueueFilter{Mine: true}
+	returned := models.QueueFilter{Status: models.StatusReturned}
+	myReturned := models.QueueFilter{Status: models.StatusReturned, Mine: true}
+
+	s := w.queued(t, w.sam, models.PriorityHigh, nil)
+	texts(s)
+	story := []models.Snapshot{s}
+	next := func(verb models.Verb, by models.Principal, requestID string) models.HandoffView {
+		s = extend(t, s, verb, by, nil, requestID)
+		story = append(story, s)
+		view, err := w.Project(ctx, s)
+		require.NoError(t, err)
+		return view
+	}
+	next(models.VerbClaim, w.ana, "")
+	h := next(models.VerbReturn, w.ana, "return:1")
+	require.Equal(t, models.StatusReturned, h.Status)
+	require.Nil(t, h.ClaimedBy)
+	require.Nil(t, h.ClaimedAt)
+	require.Equal(t, w.ana.UserID, *h.TargetUserID)
+	require.Equal(t, "Ana", *h.TargetUserName)
+	require.Equal(t, "Which firmware?", *h.Questions)
+	require.Nil(t, h.Answer)
+	id := []uuid.UUID{s.HandoffID}
+	require.Equal(t, id, listed(w.sam, mine), "the sender sees what waits for their answer")
+	require.Equal(t, id, listed(w.ana, mine), "and who asked, what they wait for")
+	require.Equal(t, id, listed(w.sam, myReturned))
+	require.Empty(t, listed(w.ben, mine))
+	require.Empty(t, listed(w.ben, myReturned))
+	require.Equal(t, id, listed(w.ben, returned))
+	require.Empty(t, listed(w.ben, models.QueueFilter{}), "nobody can claim it")
+	_, err := w.PrepareHandoff(ctx, w.sam, models.NewHandoff{SessionID: s.SessionID, Intent: models.IntentPark, Priority: models.PriorityLow, EngineerNotes: "n"})
+	require.Equal(t, models.CodeAlreadyHandedOff, models.CodeOf(err), "it is open")
+	open, found, err := w.OpenHandoff(ctx, s.SessionID)
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, s.HandoffID, open)
+
+	h = next(models.VerbAnswer, w.sam, "answer:1")
+	require.Equal(t, "7.2.4", *h.Answer)
+	require.Equal(t, s.Last().At.Add(models.ReservedFor), *h.ReservedUntil)
+	require.Equal(t, time.UTC, h.ReservedUntil.Location())
+	head, _, err := w.HandoffHead(ctx, s.SessionID, s.HandoffID, "")
+	require.NoError(t, err)
+	require.Equal(t, "Ana", *head.TargetUserName, "a refusal names them")
+	require.Equal(t, h.ReservedUntil, head.ReservedUntil)
+	require.Equal(t, id, listed(w.ana, mine))
+	require.Equal(t, id, listed(w.ben, models.QueueFilter{}), "others see that it is reserved")
+	require.Empty(t, listed(w.sam, mine))
+
+	h = next(models.VerbClaim, w.ana, "")
+	require.Nil(t, h.ReservedUntil)
+	h = next(models.VerbReturn, w.ana, "return:2")
+	require.Equal(t, "And the other?", *h.Questions)
+	require.Nil(t, h.Answer, "the old answer was to other questions")
+	h = next(models.VerbResolve, w.ana, "")
+	require.Equal(t, w.ana.UserID, *h.ClaimedBy)
+	require.Equal(t, h.ResolvedAt, h.ClaimedAt, "it was hers again with that")
+
+	timeline, err := w.Timeline(ctx, s.SessionID, s.HandoffID)
+	require.NoError(t, err)
+	require.Equal(t, "Which firmware?", *timeline[2].Note)
+	require.True(t, timeline[3].ReservedUntil.Equal(*s.Transitions[3].ReservedUntil))
+
+	var types []models.EventType
+	var cards []string
+	for _, e := range w.events(t, w.sam.AccountID) {
+		types, cards = append(types, e.Type), append(cards, string(e.Data))
+	}
+	require.Equal(t, []models.EventType{
+		models.EventCreated, models.EventClaimed, models.EventReturned, models.EventAnswered, models.EventClaimed, models.EventReturned, models.EventResolved,
+	}, types)
+	require.Contains(t, cards[3], `"reserved_until"`)
+	require.NotContains(t, cards[4], `"reserved_until"`)
+
+	// The same at once, in another account's eyes: a database of its own.
+	at := newWorld(t)
+	twin := snapshot(at.prepared(t, at.sam, at.session(t, at.sam).ID, models.IntentEscalate, models.PriorityHigh, nil))
+	same := map[uuid.UUID]uuid.UUID{w.sam.UserID: at.sam.UserID, w.ana.UserID: at.ana.UserID}
+	swap := func(id *uuid.UUID) *uuid.UUID {
+		if id == nil {
+			return nil
+		}
+		other := same[*id]
+		return &other
+	}
+	for _, tr := range s.Transitions[1:] {
+		tr.ActorID, tr.HolderID, tr.TargetUserID, tr.RequestID = same[tr.ActorID], swap(tr.HolderID), swap(tr.TargetUserID), ""
+		twin.Transitions = append(twin.Transitions, tr)
+	}
+	all, err := at.Project(as(t, at.sam), twin)
+	require.NoError(t, err)
+	require.Equal(t, h.ClaimedAt, all.ClaimedAt)
+	require.Equal(t, h.Status, all.Status)
+	for i, e := range at.events(t, at.sam.AccountID) {
+		var one, other models.EventData
+		require.NoError(t, json.Unmarshal([]byte(cards[i]), &one))
+		require.NoError(t, json.Unmarshal(e.Data, &other))
+		require.Equal(t, one.ClaimedAt == nil, other.ClaimedAt == nil, types[i])
+		require.Equal(t, one.ReservedUntil, other.ReservedUntil)
+		if i > 0 && one.ClaimedAt != nil {
+			require.True(t, one.ClaimedAt.Equal(*other.ClaimedAt), types[i])
+		}
+	}
 }
 
 func TestTextsJoinTheirTransition(t *testing.T) {

@@ -17,7 +17,7 @@ const ticketedColumns = `SELECT h.id AS handoff_id, h.session_id, h.status, h.ge
 		coalesce(k.ticket_id, '') AS ticket_id, coalesce(k.seen_open, false) AS seen_open
 	FROM handoffs h JOIN ai_sessions s ON s.account_id = $1 AND s.id = h.session_id
 	LEFT JOIN handoff_tickets k ON k.account_id = $1 AND k.handoff_id = h.id
-	WHERE h.account_id = $1 AND h.status IN ('queued', 'claimed') AND s.psa_ticket IS NOT NULL `
+	WHERE h.account_id = $1 AND h.status IN ('queued', 'claimed', 'returned') AND s.psa_ticket IS NOT NULL `
 
 // HandoffsOfTicket lists the account's open handoffs of a ticket, by any of the
 // names that the PSA and people have for it.
