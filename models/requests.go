@@ -24,6 +24,10 @@ type NewHandoff struct {
 	Priority      Priority
 	EngineerNotes string
 	TargetUserID  *uuid.UUID
+	// WakeAt is when a parked session is due. WakeWish is what was asked for,
+	// which a repeated request repeats, while the instant moves on.
+	WakeAt   *time.Time
+	WakeWish string
 	// Key is the Idempotency-Key, or empty.
 	Key string
 }
@@ -37,6 +41,10 @@ type TransitionRequest struct {
 	TargetUserID *uuid.UUID
 	// Note is the resolution, or the reason of a release, reassign or cancel.
 	Note string
+	// Door is the way it came; empty is [DoorAPI].
+	Door Door
+	// Generation is the one that is meant; 0 is whichever is shown.
+	Generation int
 	// Key is the Idempotency-Key, or empty.
 	Key string
 }
@@ -113,6 +121,7 @@ type EventData struct {
 	CreatedAt       time.Time    `json:"created_at"`
 	Effect          *EffectEvent `json:"effect,omitempty"`
 	Ticket          *TicketEvent `json:"ticket,omitempty"`
+	Ladder          *LadderEvent `json:"ladder,omitempty"`
 }
 
 // EffectEvent is the part of an event that tells of a side effect.

@@ -115,6 +115,8 @@ type Handoff struct {
 	ClaimedAt     *time.Time
 	ResolvedAt    *time.Time
 	Resolution    *string
+	// WakeAt is when a parked session is due; nil for never.
+	WakeAt *time.Time
 	// RequestHash is a digest of the create request, which tells a repeated
 	// Idempotency-Key with the same body from one with another.
 	RequestHash []byte
