@@ -81,6 +81,7 @@ func (w *Worker) build() []worker.Worker {
 	decisions.RegisterWorkflow(workflows.EffectWorkflow)
 	decisions.RegisterWorkflow(workflows.TicketWorkflow)
 	decisions.RegisterWorkflow(workflows.BriefingWorkflow)
+	decisions.RegisterWorkflow(workflows.LadderWorkflow)
 	decisions.RegisterWorkflow(workflows.MaintenanceWorkflow)
 	decisions.RegisterWorkflow(workflows.ReconcileWorkflow)
 	decisions.RegisterActivity(acts.Project)
@@ -97,7 +98,12 @@ func (w *Worker) build() []worker.Worker {
 	enrich := worker.New(c, workflows.TaskQueueEnrich, o.effects(o.ModelCalls))
 	enrich.RegisterActivity(acts.BriefByModel)
 
-	return []worker.Worker{decisions, psa, enrich}
+	tell := worker.New(c, workflows.TaskQueueNotify, o.effects(o.Activities))
+	tell.RegisterActivity(acts.LadderStep)
+	tell.RegisterActivity(acts.TakeBack)
+	tell.RegisterActivity(acts.Announce)
+
+	return []worker.Worker{decisions, psa, enrich, tell}
 }
 
 // effects are the options of a worker that has activities alone, of which so

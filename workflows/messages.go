@@ -19,6 +19,8 @@ const (
 	// TaskQueueEnrich is for calls of language models alone, which may be slow
 	// and few at once.
 	TaskQueueEnrich = "baton-enrich"
+	// TaskQueueNotify is for telling people.
+	TaskQueueNotify = "baton-notify"
 )
 
 // SignalClaim is the operators' door: a claim without an answer, for the
@@ -97,6 +99,24 @@ type BriefingAsk struct {
 	Reason models.BriefingReason `json:"reason"`
 }
 
+// SignalNews tells a [LadderWorkflow] where its handoff stands, as
+// [activities.LadderNews]. It comes with the start.
+const SignalNews = "news"
+
+// LadderWorkflowID is the id of the workflow that calls people for a handoff.
+func LadderWorkflowID(account, handoff uuid.UUID) string {
+	return fmt.Sprintf("ladder/%s/%s", account, handoff)
+}
+
+// LadderInput starts a [LadderWorkflow].
+type LadderInput struct {
+	Of activities.BriefingInput `json:"of"`
+	// News, Calls and Lease are where the run before stood.
+	News  activities.LadderNews `json:"news,omitzero"`
+	Calls int                   `json:"calls,omitempty"`
+	Lease activities.LeaseState `json:"lease,omitzero"`
+}
+
 // EffectInput starts an [EffectWorkflow].
 type EffectInput struct {
 	Kind models.EffectKind `json:"kind"`
@@ -130,6 +150,8 @@ type Request struct {
 	ActorRole  models.Role `json:"actor_role"`
 	// TargetUserID is for reassign alone.
 	TargetUserID *uuid.UUID `json:"target_user_id,omitempty"`
+	// Door is the way the request came; empty is the API.
+	Door models.Door `json:"door,omitempty"`
 }
 
 // ClaimSignal is the payload of [SignalClaim]. Who may send signals is decided

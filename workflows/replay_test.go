@@ -26,6 +26,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			replayer.RegisterWorkflow(HandoffWorkflow)
 			replayer.RegisterWorkflow(TicketWorkflow)
 			replayer.RegisterWorkflow(EffectWorkflow)
+			replayer.RegisterWorkflow(LadderWorkflow)
 			logger := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(logger, file))
 		})
