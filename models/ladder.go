@@ -89,9 +89,8 @@ type HandoffWait struct {
 	ClaimerName *string
 	// ResolvedAt is nil unless this claim led to the resolution.
 	ResolvedAt *time.Time
-	// ClaimWithin is the target of its policy, in seconds; nil for one without a
-	// ladder.
-	ClaimWithin *int64
+	// Policy is that of its ladder; nil without one.
+	Policy json.RawMessage
 }
 
 // LadderEvent is the part of an event that tells of the ladder.

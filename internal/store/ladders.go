@@ -239,7 +239,7 @@ func (s *Store) HandoffWaits(ctx context.Context, since, until time.Time, limit 
 	rows, _ := s.pool.Query(ctx, `SELECT h.id AS handoff_id, h.team_id, team.name AS team_name, h.priority, h.intent, q.at AS queued_at,
 			c.at AS claimed_at, c.holder_id AS claimed_by, u.name AS claimer_name,
 			CASE WHEN h.status = 'resolved' AND h.generation = q.generation THEN h.resolved_at END AS resolved_at,
-			(l.policy->>'claim_within_seconds')::bigint AS claim_within
+			l.policy
 		FROM (SELECT DISTINCT ON (account_id, handoff_id, generation) * FROM handoff_transitions
 				WHERE account_id = $1 AND status = 'queued' AND at >= $2 AND at < $3 ORDER BY account_id, handoff_id, generation, version) q
 			JOIN handoffs h ON h.account_id = $1 AND h.id = q.handoff_id

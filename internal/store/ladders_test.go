@@ -181,7 +181,7 @@ func TestHandoffWaits(t *testing.T) {
 		}
 		byClaimer[*wait.ClaimerName] = wait
 		require.Equal(t, twice.HandoffID, wait.HandoffID)
-		require.EqualValues(t, 60, *wait.ClaimWithin)
+		require.JSONEq(t, `{"claim_within_seconds":60}`, string(wait.Policy))
 		require.Equal(t, time.Minute, wait.ClaimedAt.Sub(wait.QueuedAt))
 	}
 	require.Nil(t, byClaimer["Ana"].ResolvedAt)
