@@ -301,8 +301,7 @@ func (a *Activities) TakeBack(ctx context.Context, in TakeBackInput) (taken bool
 		Verb: models.VerbRelease, SessionID: in.SessionID, HandoffID: in.HandoffID, Door: models.DoorLease, Generation: in.Generation,
 		Note: fmt.Sprintf("Its holder has shown no activity since %s and was asked, so it is back in the queue.", in.Last.UTC().Format("2 January 2006, 15:04 MST")),
 	})
-	switch models.CodeOf(err) {
-	case models.CodeClosed, models.CodeConflict, models.CodeNotFound:
+	if code := models.CodeOf(err); code == models.CodeClosed || code == models.CodeConflict || code == models.CodeNotFound {
 		return true, nil // somebody was faster
 	}
 	if err == nil {

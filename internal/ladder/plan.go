@@ -111,8 +111,9 @@ func (p Policy) calls(w Wait) (calls []relative) {
 			return calls
 		}
 		return append([]relative{{Call: Call{Name: "taken_back", Kind: w.Kind, To: p.concerned(w)}, wall: true}}, calls...)
+	default:
+		return p.steps(w.Kind, time.Time{}, 0)
 	}
-	return p.steps(w.Kind, time.Time{}, 0)
 }
 
 // concerned are those who are told why a handoff was taken back, besides those

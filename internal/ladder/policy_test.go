@@ -2,7 +2,6 @@ package ladder_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -92,7 +91,7 @@ func TestWhatIsWrongWithRulesIsSaid(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(c.body), &rules), c.body)
 		err := ladder.Validate(rules, "/rules")
 		var e *models.Error
-		require.True(t, errors.As(err, &e), c.body)
+		require.ErrorAs(t, err, &e, c.body)
 		require.Equal(t, models.CodeInvalid, e.Code)
 		var fields []string
 		for _, f := range e.Fields {
