@@ -96,8 +96,8 @@ const (
 
 // RecordLadder stores where a ladder stands, and tells the feed when readers
 // can see a difference that no transition tells them. The policy stays the one
-// that was stored first. What is about an older version of the handoff than is
-// stored changes nothing.
+// that was stored first. What is about an older version of the handoff than there
+// is changes nothing.
 func (s *Store) RecordLadder(ctx context.Context, l models.HandoffLadder) error {
 	acct, err := account(ctx)
 	if err != nil {
@@ -111,6 +111,9 @@ func (s *Store) RecordLadder(ctx context.Context, l models.HandoffLadder) error 
 		if err != nil {
 			return translate("reading a handoff", err)
 		}
+		if row.Version > l.Version {
+			return nil // what is decided since, comes after it
+		}
 		args := pgx.NamedArgs{
 			"account": acct, "handoff": l.HandoffID, "was": row.Version, "policy": l.Policy, "state": l.State, "reason": l.Reason,
 			"generation": l.Generation, "version": l.Version, "next": l.Next, "next_at": l.NextAt, "lease_until": l.LeaseUntil, "updated": now(),
@@ -123,10 +126,9 @@ func (s *Store) RecordLadder(ctx context.Context, l models.HandoffLadder) error 
 			if done, err = s.tell(ctx, tellLadderSQL, row.Handoff, []event{{models.EventUpdated, data}}, args); done {
 				s.wake()
 			}
-			done = done || row.Ladder != nil && row.Ladder.Version > l.Version
 		} else {
 			tag, execErr := s.pool.Exec(ctx, quietLadderSQL, args)
-			err, done = execErr, tag.RowsAffected() > 0 || row.Ladder != nil && row.Ladder.Version > l.Version
+			err, done = execErr, tag.RowsAffected() > 0
 		}
 		if err != nil {
 			return translate("recording a ladder", err)
