@@ -42,7 +42,7 @@ func TestRecordHistories(t *testing.T) {
 	documented := func(h *apiclient.Handoff) {
 		t.Helper()
 		eventually(t, "documented", func() bool {
-			return b.sql(`SELECT count(*) FROM handoff_effects WHERE handoff_id = $1 AND state = 'done'`, h.ID) == 1
+			return b.sql(`SELECT count(*) FROM handoff_effects WHERE handoff_id = $1 AND kind = 'documentation' AND state = 'done'`, h.ID) == 1
 		})
 	}
 	claimed := func(h *apiclient.Handoff) {
