@@ -38,6 +38,7 @@ type Activities struct {
 	ticketing   Ticketing
 	briefings   Briefings
 	redaction   Redaction
+	ladders     Ladders
 	pushing     turns
 	asking      turns
 	log         *slog.Logger
@@ -50,6 +51,7 @@ type Options struct {
 	Ticketing   Ticketing
 	Briefings   Briefings
 	Redaction   Redaction
+	Ladders     Ladders
 	// Log hears what a person has to look into.
 	Log *slog.Logger
 }
@@ -58,7 +60,7 @@ type Options struct {
 func New(o Options) *Activities {
 	return &Activities{
 		records: o.Records, maintenance: o.Maintenance, ticketing: o.Ticketing, briefings: o.Briefings,
-		redaction: o.Redaction, log: o.Log,
+		redaction: o.Redaction, ladders: o.Ladders, log: o.Log,
 	}
 }
 
@@ -69,8 +71,8 @@ type Shown struct {
 }
 
 // Project brings the read model up to a decision of the workflow, says where it
-// stands then, and hands the decision over to the workflows of its ticket and
-// its briefing. It is idempotent and order-free: the store compares versions. It
+// stands then, and hands the decision over to the workflows of its ticket,
+// its briefing and its ladder. It is idempotent and order-free: the store compares versions. It
 // never gives up: nothing else would show the decision.
 func (a *Activities) Project(ctx context.Context, snap models.Snapshot) (Shown, error) {
 	if last := snap.Last(); last.Door == models.DoorAPI && !last.Status.Closed() && attempt(ctx) == 1 {
@@ -79,7 +81,7 @@ func (a *Activities) Project(ctx context.Context, snap models.Snapshot) (Shown, 
 	ctx = tenant.With(ctx, snap.AccountID)
 	row, err := a.records.Project(ctx, snap)
 	if err == nil {
-		err = errors.Join(a.handToTicket(ctx, snap, row), a.handToBriefing(ctx, snap, row))
+		err = errors.Join(a.handToTicket(ctx, snap, row), a.handToBriefing(ctx, snap, row), a.handToLadder(ctx, snap))
 	}
 	if err == nil {
 		return Shown{Version: row.Version, Status: row.Status}, nil

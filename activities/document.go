@@ -37,11 +37,12 @@ func documentInput(h models.HandoffView, s models.Session, steps []models.Step) 
 	}
 }
 
-func deref(s *string) string {
-	if s == nil {
-		return ""
+func deref[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
 	}
-	return *s
+	return *p
 }
 
 // attempt is the number of the running attempt, from 1.

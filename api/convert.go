@@ -34,7 +34,12 @@ func newHandoff(r gen.CreateHandoffRequestObject) (models.NewHandoff, error) {
 			return models.NewHandoff{}, err
 		}
 	}
+	wakeAt, wish, err := wake(models.Intent(body.Intent), body.Wake, time.Now())
+	if err != nil {
+		return models.NewHandoff{}, err
+	}
 	return models.NewHandoff{
+		WakeAt: wakeAt, WakeWish: wish,
 		SessionID: r.ID, Intent: models.Intent(body.Intent), Priority: priority,
 		EngineerNotes: body.EngineerNotes, TargetUserID: body.TargetUserID, Key: deref(r.Params.IdempotencyKey),
 	}, nil
@@ -138,7 +143,7 @@ func (s *Server) handoff(v models.HandoffView, level detailLevel) gen.Handoff {
 		HandedOffBy: v.HandedOffBy, HandedOffByName: v.HandedOffByName,
 		ClaimedBy: v.ClaimedBy, ClaimedByName: v.ClaimedByName, ClaimedAt: utc(v.ClaimedAt),
 		CreatedAt: v.CreatedAt.UTC(), UpdatedAt: v.UpdatedAt.UTC(),
-		ResolvedAt: utc(v.ResolvedAt), Resolution: v.Resolution,
+		ResolvedAt: utc(v.ResolvedAt), Resolution: v.Resolution, WakeAt: utc(v.WakeAt),
 		Questions: v.Questions, Answer: v.Answer, ReservedUntil: utc(v.ReservedUntil),
 		Session:       gen.SessionHeadline{Title: v.SessionTitle, ClientName: v.ClientName, PSATicket: v.PSATicket},
 		Documentation: documentation(effects, v.Documentation, level),

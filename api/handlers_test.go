@@ -19,7 +19,7 @@ const aHandoffJSON = `{
 	"engineer_notes": "Tunnel drops every 40 s.", "target_user_id": null, "target_user_name": null,
 	"handed_off_by": "0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01", "handed_off_by_name": "Sam Lee",
 	"claimed_by": null, "claimed_by_name": null, "claimed_at": null,
-	"created_at": "2026-11-04T12:00:00Z", "updated_at": "2026-11-04T12:00:00Z", "resolved_at": null, "resolution": null, "questions": null, "answer": null, "reserved_until": null,
+	"created_at": "2026-11-04T12:00:00Z", "updated_at": "2026-11-04T12:00:00Z", "resolved_at": null, "resolution": null, "questions": null, "answer": null, "reserved_until": null, "wake_at": null,
 	"session": {"title": "VPN drops", "client_name": "Contoso Dental", "psa_ticket": "T20261104.0017"},
 	"documentation": {"state": "pending", "reason": null, "attempts": 0, "next_attempt_at": null, "markdown": null, "plain": null, "truncated": false, "step_count": 0, "created_at": null},
 	"psa": {"state": "pending", "reason": null, "ticket_id": null, "note_id": null, "attempts": 0, "last_error": null, "next_attempt_at": null, "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null},

@@ -98,6 +98,7 @@ func (f *fakeHandoffs) Transition(ctx context.Context, by models.Principal, req 
 
 type fakeRecords struct {
 	BriefingRecords // what a test does not set must not be called
+	LadderRecords
 	createSession   func(ctx context.Context, by models.Principal, s models.NewSession) (models.Session, error)
 	appendSteps     func(ctx context.Context, by models.Principal, id uuid.UUID, steps []models.Step) (models.Session, error)
 	session         func(ctx context.Context, id uuid.UUID) (models.Session, error)
@@ -106,6 +107,7 @@ type fakeRecords struct {
 	handoff         func(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
 	sessionHandoffs func(ctx context.Context, id uuid.UUID, p models.Page) ([]models.HandoffView, string, error)
 	queue           func(ctx context.Context, f models.QueueFilter, p models.Page) ([]models.HandoffView, string, error)
+	holderSeen      func(handoffID, user uuid.UUID) error
 	timeline        func(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
 }
 
@@ -139,6 +141,13 @@ func (f *fakeRecords) SessionHandoffs(ctx context.Context, id uuid.UUID, p model
 
 func (f *fakeRecords) Queue(ctx context.Context, filter models.QueueFilter, p models.Page) ([]models.HandoffView, string, error) {
 	return f.queue(ctx, filter, p)
+}
+
+func (f *fakeRecords) HolderSeen(_ context.Context, handoffID, user uuid.UUID) error {
+	if f.holderSeen == nil {
+		return nil
+	}
+	return f.holderSeen(handoffID, user)
 }
 
 func (f *fakeRecords) Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error) {

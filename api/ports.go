@@ -48,6 +48,20 @@ type Records interface {
 	Queue(ctx context.Context, f models.QueueFilter, p models.Page) (rows []models.HandoffView, next string, err error)
 	Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
 	BriefingRecords
+	LadderRecords
+}
+
+// LadderRecords is what is stored of ladders.
+type LadderRecords interface {
+	LadderPolicies(ctx context.Context) ([]models.LadderPolicy, error)
+	// SaveLadderPolicies replaces all.
+	SaveLadderPolicies(ctx context.Context, by uuid.UUID, policies []models.LadderPolicy) error
+	Ladder(ctx context.Context, sessionID, handoffID uuid.UUID) (models.LadderView, error)
+	// HolderSeen notes that a user has looked at a handoff, if they hold it.
+	HolderSeen(ctx context.Context, handoffID, user uuid.UUID) error
+	// StillHere fails with [models.CodeConflict] when it is too late.
+	StillHere(ctx context.Context, sessionID, handoffID, user uuid.UUID) error
+	HandoffWaits(ctx context.Context, since, until time.Time, limit int) ([]models.HandoffWait, error)
 }
 
 // BriefingRecords is what is stored of briefings.

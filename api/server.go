@@ -124,7 +124,7 @@ func (s *Server) routes() {
 		s.fail(c, models.Errorf(codeMethodNotAllowed, "%s is not possible here. Use %s.", c.Request.Method, c.Writer.Header().Get("Allow")))
 	})
 
-	described := e.Group("/", s.admit, s.validate)
+	described := e.Group("/", s.admit, s.validate, s.seen)
 	gen.RegisterHandlersWithOptions(described,
 		gen.NewStrictHandlerWithOptions(handlers{s}, nil, gen.StrictGinServerOptions{
 			RequestErrorHandlerFunc:  s.fail,

@@ -153,6 +153,7 @@ func TestFeedEventFitsItsSchema(t *testing.T) {
 		ReservedUntil: &noon,
 		Effect:        &models.EffectEvent{Kind: models.EffectPSA, State: models.EffectRetrying},
 		Ticket:        &models.TicketEvent{Status: "New"},
+		Ladder:        &models.LadderEvent{State: models.LadderCalling},
 	}
 	data, err := json.Marshal(event)
 	require.NoError(t, err)
@@ -170,7 +171,7 @@ func TestFeedEventFitsItsSchema(t *testing.T) {
 // the keywords that checkValue enforces, and with no others.
 func TestRequestSchemasKeepToWhatIsChecked(t *testing.T) {
 	t.Parallel()
-	enforced := strings.Fields("$ref type properties required additionalProperties items oneOf enum format minLength maxLength minItems maxItems minimum maximum pattern default description examples x-baton-pattern x-go-type")
+	enforced := strings.Fields("$ref type properties required additionalProperties items oneOf enum format minLength maxLength minItems maxItems minimum maximum pattern default description examples x-baton-pattern x-go-type x-go-type-import")
 	var check func(at string, ref *openapi3.SchemaRef)
 	check = func(at string, ref *openapi3.SchemaRef) {
 		data, err := json.Marshal(ref.Value)

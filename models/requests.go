@@ -24,6 +24,10 @@ type NewHandoff struct {
 	Priority      Priority
 	EngineerNotes string
 	TargetUserID  *uuid.UUID
+	// WakeAt is when a parked session is due. WakeWish is what was asked for,
+	// which a repeated request repeats, while the instant moves on.
+	WakeAt   *time.Time
+	WakeWish string
 	// Key is the Idempotency-Key, or empty.
 	Key string
 }
@@ -38,6 +42,10 @@ type TransitionRequest struct {
 	// Note is the resolution, the questions of a return, the answer to them, or
 	// the reason of a release, reassign or cancel.
 	Note string
+	// Door is the way it came; empty is [DoorAPI].
+	Door Door
+	// Generation is the one that is meant; 0 is whichever is shown.
+	Generation int
 	// Key is the Idempotency-Key, or empty.
 	Key string
 }
@@ -116,6 +124,7 @@ type EventData struct {
 	ReservedUntil   *time.Time   `json:"reserved_until,omitempty"`
 	Effect          *EffectEvent `json:"effect,omitempty"`
 	Ticket          *TicketEvent `json:"ticket,omitempty"`
+	Ladder          *LadderEvent `json:"ladder,omitempty"`
 }
 
 // EffectEvent is the part of an event that tells of a side effect.

@@ -122,6 +122,8 @@ type Handoff struct {
 	// ReservedUntil is set between an answer and the next claim: until then only
 	// the target may claim.
 	ReservedUntil *time.Time
+	// WakeAt is when a parked session is due; nil for never.
+	WakeAt *time.Time
 	// RequestHash is a digest of the create request, which tells a repeated
 	// Idempotency-Key with the same body from one with another.
 	RequestHash []byte

@@ -141,6 +141,7 @@ type Door string
 const (
 	DoorAPI      Door = "api"
 	DoorOperator Door = "operator" // a signal from the Temporal UI or CLI
+	DoorLease    Door = "lease"    // its holder showed no activity
 )
 
 // EffectKind names a side effect of a handoff.

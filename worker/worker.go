@@ -81,6 +81,7 @@ func (w *Worker) build() []worker.Worker {
 	decisions.RegisterWorkflow(workflows.EffectWorkflow)
 	decisions.RegisterWorkflow(workflows.TicketWorkflow)
 	decisions.RegisterWorkflow(workflows.BriefingWorkflow)
+	decisions.RegisterWorkflow(workflows.LadderWorkflow)
 	decisions.RegisterWorkflow(workflows.MaintenanceWorkflow)
 	decisions.RegisterWorkflow(workflows.ReconcileWorkflow)
 	decisions.RegisterActivity(acts.Project)
@@ -99,7 +100,12 @@ func (w *Worker) build() []worker.Worker {
 	brief.RegisterActivity(acts.BriefByRules)
 	brief.RegisterActivity(acts.LeaveBriefing)
 
-	return []worker.Worker{decisions, psa, enrich, brief}
+	tell := worker.New(c, workflows.TaskQueueNotify, o.effects(o.Activities))
+	tell.RegisterActivity(acts.LadderStep)
+	tell.RegisterActivity(acts.TakeBack)
+	tell.RegisterActivity(acts.Announce)
+
+	return []worker.Worker{decisions, psa, enrich, brief, tell}
 }
 
 // briefingsAtOnce leaves processors for claims: writing one by rules takes

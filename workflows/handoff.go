@@ -5,6 +5,7 @@
 package workflows
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -111,7 +112,7 @@ func (h *handoff) update(ctx workflow.Context, verb models.Verb, r Request) (mod
 	// Signals that arrived before this request are still in their channel,
 	// because updates run first. They are heard first.
 	h.drainClaims(ctx)
-	err := h.decide(ctx, verb, r, models.DoorAPI, workflow.GetCurrentUpdateInfo(ctx).ID)
+	err := h.decide(ctx, verb, r, cmp.Or(r.Door, models.DoorAPI), workflow.GetCurrentUpdateInfo(ctx).ID)
 	return h.snap, toRefusal(h.snap, err)
 }
 

@@ -22,6 +22,8 @@ const (
 	// TaskQueueBrief is for briefings by rules, which take a processor for up to
 	// a second.
 	TaskQueueBrief = "baton-brief"
+	// TaskQueueNotify is for telling people.
+	TaskQueueNotify = "baton-notify"
 )
 
 // SignalClaim is the operators' door: a claim without an answer, for the
@@ -100,6 +102,24 @@ type BriefingAsk struct {
 	Reason models.BriefingReason `json:"reason"`
 }
 
+// SignalNews tells a [LadderWorkflow] where its handoff stands, as
+// [activities.LadderNews]. It comes with the start.
+const SignalNews = "news"
+
+// LadderWorkflowID is the id of the workflow that calls people for a handoff.
+func LadderWorkflowID(account, handoff uuid.UUID) string {
+	return fmt.Sprintf("ladder/%s/%s", account, handoff)
+}
+
+// LadderInput starts a [LadderWorkflow].
+type LadderInput struct {
+	Of activities.BriefingInput `json:"of"`
+	// News, Calls and Lease are where the run before stood.
+	News  activities.LadderNews `json:"news,omitzero"`
+	Calls int                   `json:"calls,omitempty"`
+	Lease activities.LeaseState `json:"lease,omitzero"`
+}
+
 // EffectInput starts an [EffectWorkflow].
 type EffectInput struct {
 	Kind models.EffectKind `json:"kind"`
@@ -133,6 +153,8 @@ type Request struct {
 	ActorRole  models.Role `json:"actor_role"`
 	// TargetUserID is for reassign alone.
 	TargetUserID *uuid.UUID `json:"target_user_id,omitempty"`
+	// Door is the way the request came; empty is the API.
+	Door models.Door `json:"door,omitempty"`
 }
 
 // ClaimSignal is the payload of [SignalClaim]. Who may send signals is decided

@@ -27,6 +27,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			replayer.RegisterWorkflow(TicketWorkflow)
 			replayer.RegisterWorkflow(EffectWorkflow)
 			replayer.RegisterWorkflow(BriefingWorkflow)
+			replayer.RegisterWorkflow(LadderWorkflow)
 			logger := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(logger, file))
 		})

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/baton-handoff/baton/internal/briefing"
+	"github.com/baton-handoff/baton/internal/ladder"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
@@ -88,6 +89,7 @@ func (e BriefingSource) Valid() bool {
 // Defines values for Door.
 const (
 	DoorAPI      Door = "api"
+	DoorLease    Door = "lease"
 	DoorOperator Door = "operator"
 )
 
@@ -95,6 +97,8 @@ const (
 func (e Door) Valid() bool {
 	switch e {
 	case DoorAPI:
+		return true
+	case DoorLease:
 		return true
 	case DoorOperator:
 		return true
@@ -163,6 +167,33 @@ func (e Intent) Valid() bool {
 	case IntentEscalate:
 		return true
 	case IntentPark:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LadderState.
+const (
+	LadderStateCalling LadderState = "calling"
+	LadderStateEnded   LadderState = "ended"
+	LadderStateHeld    LadderState = "held"
+	LadderStatePaused  LadderState = "paused"
+	LadderStateSpent   LadderState = "spent"
+)
+
+// Valid indicates whether the value is a known member of the LadderState enum.
+func (e LadderState) Valid() bool {
+	switch e {
+	case LadderStateCalling:
+		return true
+	case LadderStateEnded:
+		return true
+	case LadderStateHeld:
+		return true
+	case LadderStatePaused:
+		return true
+	case LadderStateSpent:
 		return true
 	default:
 		return false
@@ -610,6 +641,24 @@ func (e Verb) Valid() bool {
 	}
 }
 
+// Defines values for ReportHandoffsParamsFormat.
+const (
+	ReportHandoffsParamsFormatCsv  ReportHandoffsParamsFormat = "csv"
+	ReportHandoffsParamsFormatJSON ReportHandoffsParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the ReportHandoffsParamsFormat enum.
+func (e ReportHandoffsParamsFormat) Valid() bool {
+	switch e {
+	case ReportHandoffsParamsFormatCsv:
+		return true
+	case ReportHandoffsParamsFormatJSON:
+		return true
+	default:
+		return false
+	}
+}
+
 // Actor Who said or did it; `user` is the customer's end user.
 type Actor string
 
@@ -865,7 +914,7 @@ type Documentation struct {
 	Truncated bool `json:"truncated"`
 }
 
-// Door How it was asked for: over this API, or by an operator in Temporal.
+// Door How it was asked for: over this API, by an operator in Temporal, or because its holder showed no activity.
 type Door string
 
 // EffectKind A side effect of a handoff.
@@ -874,6 +923,18 @@ type EffectKind string
 // EffectState `retrying` is temporary trouble that is tried again by itself; `failed` is trouble that somebody has to cure;
 // `skipped` was not to be done.
 type EffectState string
+
+// EffectiveLadder defines model for EffectiveLadder.
+type EffectiveLadder struct {
+	// Policy What happens to a handoff that waits, or is held without a sign of life.
+	Policy LadderPolicy `json:"policy"`
+
+	// Priority How urgent it is.
+	Priority Priority `json:"priority"`
+
+	// TeamID `null` for handoffs of no team, and of teams without rules.
+	TeamID *openapi_types.UUID `json:"team_id"`
+}
 
 // FeedEffect Only in `handoff_updated`, which side effect changed state.
 type FeedEffect struct {
@@ -919,6 +980,9 @@ type FeedEvent struct {
 	// sender.
 	Intent Intent `json:"intent"`
 
+	// Ladder Only in `handoff_updated`, what the ladder does next.
+	Ladder *FeedLadder `json:"ladder,omitempty"`
+
 	// NotesExcerpt The beginning of the engineer's notes.
 	NotesExcerpt string `json:"notes_excerpt"`
 
@@ -942,6 +1006,17 @@ type FeedEvent struct {
 	Version int         `json:"version"`
 }
 
+// FeedLadder Only in `handoff_updated`, what the ladder does next.
+type FeedLadder struct {
+	Next   *string    `json:"next"`
+	NextAt *time.Time `json:"next_at"`
+	Reason *string    `json:"reason"`
+
+	// State `calling`: somebody is called next. `spent`: everybody was called, and it still waits. `paused`: it waits for
+	// something else than a claim. `held`: somebody has claimed it. `ended`: it is closed.
+	State LadderState `json:"state"`
+}
+
 // FeedTicket Only in `handoff_updated`, what became of the ticket in the PSA.
 type FeedTicket struct {
 	Closed bool    `json:"closed"`
@@ -960,7 +1035,7 @@ type FieldProblem struct {
 
 // Handoff One act of passing a session on.
 //
-// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","answer":null,"briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"questions":null,"reserved_until":null,"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1}
+// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","answer":null,"briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"questions":null,"reserved_until":null,"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1,"wake_at":null}
 type Handoff struct {
 	AccountID openapi_types.UUID `json:"account_id"`
 
@@ -1033,6 +1108,40 @@ type Handoff struct {
 
 	// Version How many decisions were made about it. A higher version is newer.
 	Version int `json:"version"`
+
+	// WakeAt When a parked session is due, and its sender told; `null` for never.
+	WakeAt *time.Time `json:"wake_at"`
+}
+
+// HandoffLadder Where the ladder of a handoff stands.
+type HandoffLadder struct {
+	Generation int                `json:"generation"`
+	HandoffID  openapi_types.UUID `json:"handoff_id"`
+
+	// Lease How long the claim lasts; `null` when nobody holds the handoff, or claims are no leases.
+	Lease *HeldLease `json:"lease"`
+
+	// Next What comes next, in words: `the whole team is told`.
+	Next *string `json:"next"`
+
+	// NextAt And when.
+	NextAt *time.Time `json:"next_at"`
+
+	// Policy The policy that the handoff began with.
+	Policy *LadderPolicy `json:"policy"`
+
+	// Reason Why it is paused.
+	Reason *string `json:"reason"`
+
+	// State `null` before it has begun, which takes a moment.
+	State     *LadderState `json:"state"`
+	UpdatedAt *time.Time   `json:"updated_at"`
+
+	// Version The version of the handoff that this is about.
+	Version int `json:"version"`
+
+	// WakeAt When a parked session is due.
+	WakeAt *time.Time `json:"wake_at"`
 }
 
 // HandoffLinks defines model for HandoffLinks.
@@ -1052,6 +1161,16 @@ type HandoffPage struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// HandoffReport How long the handoffs of one group waited for their claim.
+type HandoffReport = ladder.Row
+
+// HandoffReports How long handoffs waited.
+type HandoffReports struct {
+	Items []HandoffReport `json:"items"`
+	Since time.Time       `json:"since"`
+	Until time.Time       `json:"until"`
+}
+
 // Health defines model for Health.
 type Health struct {
 	// Status Always `ok`.
@@ -1061,9 +1180,56 @@ type Health struct {
 	Version string `json:"version"`
 }
 
+// HeldLease How long a claim lasts.
+type HeldLease struct {
+	// ActiveAt When the holder last showed activity.
+	ActiveAt time.Time `json:"active_at"`
+
+	// Over Whether it is too late: it is being put back.
+	Over bool `json:"over"`
+
+	// Until When the handoff goes back to the queue if they show none.
+	Until time.Time `json:"until"`
+}
+
 // Intent `park` puts the session down; anyone may pick it up, its sender too. `escalate` asks for somebody else than the
 // sender.
 type Intent string
+
+// Ladder The account's rules, and what follows from them.
+type Ladder struct {
+	// Effective The policies that follow, for each priority.
+	Effective []EffectiveLadder `json:"effective"`
+	Rules     []LadderRule      `json:"rules"`
+}
+
+// LadderAudience Whom a step calls. They are looked up when it does.
+type LadderAudience = ladder.Audience
+
+// LadderHours When handoffs of low and normal priority may call people. Without windows that is always.
+type LadderHours = ladder.Hours
+
+// LadderLease When a claim ends whose holder shows no activity. All zero, it never does.
+type LadderLease = ladder.Lease
+
+// LadderPark What happens to parked sessions.
+type LadderPark = ladder.Park
+
+// LadderPolicy What happens to a handoff that waits, or is held without a sign of life.
+type LadderPolicy = ladder.Policy
+
+// LadderRule What is otherwise for a team, a priority, both or everything. What is left out is as without the rule.
+type LadderRule = ladder.Rule
+
+// LadderState `calling`: somebody is called next. `spent`: everybody was called, and it still waits. `paused`: it waits for
+// something else than a claim. `held`: somebody has claimed it. `ended`: it is closed.
+type LadderState string
+
+// LadderStep Calls people when a handoff has waited for some time, and again until the next step begins.
+type LadderStep = ladder.Step
+
+// LadderWindow A part of some days of the week.
+type LadderWindow = ladder.Window
 
 // Me The user that the token stands for.
 //
@@ -1118,6 +1284,15 @@ type NewHandoff struct {
 
 	// TargetUserID The colleague it is meant for, or `null` for anyone. A preference, not a lock.
 	TargetUserID *openapi_types.UUID `json:"target_user_id,omitempty"`
+
+	// Wake When a parked session is due. Only with `park`; its sender is told then.
+	Wake *Wake `json:"wake,omitempty"`
+}
+
+// NewLadder All rules of an account.
+type NewLadder struct {
+	// Rules One for each team and priority that differs.
+	Rules []LadderRule `json:"rules"`
 }
 
 // NewPSAConnection What the connection is to be.
@@ -1667,7 +1842,7 @@ type TimelineEntry struct {
 	ActorName *string             `json:"actor_name"`
 	At        time.Time           `json:"at"`
 
-	// Door How it was asked for: over this API, or by an operator in Temporal.
+	// Door How it was asked for: over this API, by an operator in Temporal, or because its holder showed no activity.
 	Door       Door                `json:"door"`
 	Generation int                 `json:"generation"`
 	HolderID   *openapi_types.UUID `json:"holder_id"`
@@ -1691,6 +1866,21 @@ type TimelineEntry struct {
 
 // Verb What was decided.
 type Verb string
+
+// Wake One of three: an instant, minutes from now, or the next time that the clocks of a zone show a time.
+type Wake struct {
+	// AfterMinutes So long from now.
+	AfterMinutes *int `json:"after_minutes,omitempty"`
+
+	// At At this instant.
+	At *time.Time `json:"at,omitempty"`
+
+	// LocalTime The next time that the clocks of `zone` show this, such as `08:00`.
+	LocalTime *string `json:"local_time,omitempty"`
+
+	// Zone The IANA name of a time zone, such as `Europe/Berlin`. With `local_time`.
+	Zone *string `json:"zone,omitempty"`
+}
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -1875,6 +2065,27 @@ type ReportBriefingsParams struct {
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
 }
 
+// ReportHandoffsParams defines parameters for ReportHandoffs.
+type ReportHandoffsParams struct {
+	// Since From then on; without it, the last 30 days.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Before then; without it, until now.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// Zone The time zone whose days are meant, by its IANA name; without it, UTC.
+	Zone *string `form:"zone,omitempty" json:"zone,omitempty"`
+
+	// Format How to answer, whatever `Accept` says.
+	Format *ReportHandoffsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Accept `text/csv` for CSV.
+	Accept *string `json:"Accept,omitempty"`
+}
+
+// ReportHandoffsParamsFormat defines parameters for ReportHandoffs.
+type ReportHandoffsParamsFormat string
+
 // CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
 type CreateSessionJSONRequestBody = NewSession
 
@@ -1910,6 +2121,9 @@ type AppendStepsJSONRequestBody = NewSteps
 
 // SetBriefingSettingsJSONRequestBody defines body for SetBriefingSettings for application/json ContentType.
 type SetBriefingSettingsJSONRequestBody = NewBriefingSettings
+
+// SetLadderJSONRequestBody defines body for SetLadder for application/json ContentType.
+type SetLadderJSONRequestBody = NewLadder
 
 // SetPSAConnectionJSONRequestBody defines body for SetPSAConnection for application/json ContentType.
 type SetPSAConnectionJSONRequestBody = NewPSAConnection
@@ -2275,6 +2489,14 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/claim (the `ClaimHandoff` operationId).
 	ClaimHandoff(ctx context.Context, id SessionID, hid HandoffID, params *ClaimHandoffParams, body ClaimHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetHandoffLadder Read where the ladder stands
+	//
+	// Who is called next and when, why nobody is, and how long a claim lasts without activity. The policy is the one
+	// that held when the session was handed off.
+	//
+	// Corresponds with GET /api/v1/ai-sessions/{id}/handoffs/{hid}/ladder (the `GetHandoffLadder` operationId).
+	GetHandoffLadder(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RetryHandoffPSA Tell the ticket again
 	//
 	// Tries again what the ticket in the PSA could not be told, once its cause is mended: `psa.reason` says what it is.
@@ -2377,6 +2599,14 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/return (the `ReturnHandoff` operationId).
 	ReturnHandoff(ctx context.Context, id SessionID, hid HandoffID, params *ReturnHandoffParams, body ReturnHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// StillHere Say that you are still at it
+	//
+	// Keeps a claim that would otherwise go back to the queue for lack of activity. Adding steps and reading the
+	// handoff do so as well. When this is answered with 200, the activity counts; 409 says that it is too late.
+	//
+	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/still-here (the `StillHere` operationId).
+	StillHere(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetHandoffTimeline Read a handoff's timeline
 	//
 	// Everything that was decided about the handoff, oldest first: who did what and when, and where the handoff stood
@@ -2431,6 +2661,36 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
 	SetBriefingSettings(ctx context.Context, body SetBriefingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetLadder Read the ladder's rules
+	//
+	// What the account wants otherwise than by default, and what follows from it for each priority, without a team and
+	// for each team that has rules.
+	//
+	// Corresponds with GET /api/v1/ladder (the `GetLadder` operationId).
+	GetLadder(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetLadderWithBody Change the ladder's rules
+	//
+	// Replaces all rules. A rule is for everything, for a priority, for a team, or for a priority in a team; the more
+	// particular one has the last word, section by section. What no rule says is as by default. It holds for what is
+	// handed off from now on: handoffs under way keep the policy that they began with.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/ladder (the `SetLadder` operationId).
+	SetLadderWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetLadder Change the ladder's rules
+	//
+	// Replaces all rules. A rule is for everything, for a priority, for a team, or for a priority in a team; the more
+	// particular one has the last word, section by section. What no rule says is as by default. It holds for what is
+	// handed off from now on: handoffs under way keep the policy that they began with.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/ladder (the `SetLadder` operationId).
+	SetLadder(ctx context.Context, body SetLadderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetMe Who am I
 	//
@@ -2518,6 +2778,17 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/reports/briefings (the `ReportBriefings` operationId).
 	ReportBriefings(ctx context.Context, params *ReportBriefingsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportHandoffs Sum up how long handoffs waited
+	//
+	// How long handoffs that were put into the queue in a time waited for their claim: all together, and by team,
+	// priority, day and who claimed. Each time that a handoff was put into the queue counts; what was cancelled or
+	// reassigned before anybody claimed it does not.
+	//
+	// As CSV with `format=csv`, or `Accept: text/csv`.
+	//
+	// Corresponds with GET /api/v1/reports/handoffs (the `ReportHandoffs` operationId).
+	ReportHandoffs(ctx context.Context, params *ReportHandoffsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetHealth Is the process alive
 	//
@@ -2935,6 +3206,24 @@ func (c *Client) ClaimHandoff(ctx context.Context, id SessionID, hid HandoffID, 
 	return c.Client.Do(req)
 }
 
+// GetHandoffLadder Read where the ladder stands
+//
+// Who is called next and when, why nobody is, and how long a claim lasts without activity. The policy is the one
+// that held when the session was handed off.
+//
+// Corresponds with GET /api/v1/ai-sessions/{id}/handoffs/{hid}/ladder (the `GetHandoffLadder` operationId).
+func (c *Client) GetHandoffLadder(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetHandoffLadderRequest(c.Server, id, hid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RetryHandoffPSA Tell the ticket again
 //
 // Tries again what the ticket in the PSA could not be told, once its cause is mended: `psa.reason` says what it is.
@@ -3127,6 +3416,24 @@ func (c *Client) ReturnHandoff(ctx context.Context, id SessionID, hid HandoffID,
 	return c.Client.Do(req)
 }
 
+// StillHere Say that you are still at it
+//
+// Keeps a claim that would otherwise go back to the queue for lack of activity. Adding steps and reading the
+// handoff do so as well. When this is answered with 200, the activity counts; 409 says that it is too late.
+//
+// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/still-here (the `StillHere` operationId).
+func (c *Client) StillHere(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStillHereRequest(c.Server, id, hid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetHandoffTimeline Read a handoff's timeline
 //
 // Everything that was decided about the handoff, oldest first: who did what and when, and where the handoff stood
@@ -3232,6 +3539,66 @@ func (c *Client) SetBriefingSettingsWithBody(ctx context.Context, contentType st
 // Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
 func (c *Client) SetBriefingSettings(ctx context.Context, body SetBriefingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetBriefingSettingsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetLadder Read the ladder's rules
+//
+// What the account wants otherwise than by default, and what follows from it for each priority, without a team and
+// for each team that has rules.
+//
+// Corresponds with GET /api/v1/ladder (the `GetLadder` operationId).
+func (c *Client) GetLadder(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetLadderRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetLadderWithBody Change the ladder's rules
+//
+// Replaces all rules. A rule is for everything, for a priority, for a team, or for a priority in a team; the more
+// particular one has the last word, section by section. What no rule says is as by default. It holds for what is
+// handed off from now on: handoffs under way keep the policy that they began with.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/ladder (the `SetLadder` operationId).
+func (c *Client) SetLadderWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetLadderRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetLadder Change the ladder's rules
+//
+// Replaces all rules. A rule is for everything, for a priority, for a team, or for a priority in a team; the more
+// particular one has the last word, section by section. What no rule says is as by default. It holds for what is
+// handed off from now on: handoffs under way keep the policy that they began with.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/ladder (the `SetLadder` operationId).
+func (c *Client) SetLadder(ctx context.Context, body SetLadderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetLadderRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3409,6 +3776,27 @@ func (c *Client) ListPSAKinds(ctx context.Context, reqEditors ...RequestEditorFn
 // Corresponds with GET /api/v1/reports/briefings (the `ReportBriefings` operationId).
 func (c *Client) ReportBriefings(ctx context.Context, params *ReportBriefingsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReportBriefingsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportHandoffs Sum up how long handoffs waited
+//
+// How long handoffs that were put into the queue in a time waited for their claim: all together, and by team,
+// priority, day and who claimed. Each time that a handoff was put into the queue counts; what was cancelled or
+// reassigned before anybody claimed it does not.
+//
+// As CSV with `format=csv`, or `Accept: text/csv`.
+//
+// Corresponds with GET /api/v1/reports/handoffs (the `ReportHandoffs` operationId).
+func (c *Client) ReportHandoffs(ctx context.Context, params *ReportHandoffsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportHandoffsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4375,6 +4763,47 @@ func NewClaimHandoffRequestWithBody(server string, id SessionID, hid HandoffID, 
 	return req, nil
 }
 
+// NewGetHandoffLadderRequest constructs an http.Request for the GetHandoffLadder method
+func NewGetHandoffLadderRequest(server string, id SessionID, hid HandoffID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "hid", hid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/ai-sessions/%s/handoffs/%s/ladder", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewRetryHandoffPSARequest constructs an http.Request for the RetryHandoffPSA method
 func NewRetryHandoffPSARequest(server string, id SessionID, hid HandoffID) (*http.Request, error) {
 	var err error
@@ -4692,6 +5121,47 @@ func NewReturnHandoffRequestWithBody(server string, id SessionID, hid HandoffID,
 	return req, nil
 }
 
+// NewStillHereRequest constructs an http.Request for the StillHere method
+func NewStillHereRequest(server string, id SessionID, hid HandoffID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "hid", hid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/ai-sessions/%s/handoffs/%s/still-here", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetHandoffTimelineRequest constructs an http.Request for the GetHandoffTimeline method
 func NewGetHandoffTimelineRequest(server string, id SessionID, hid HandoffID) (*http.Request, error) {
 	var err error
@@ -4828,6 +5298,73 @@ func NewSetBriefingSettingsRequestWithBody(server string, contentType string, bo
 	}
 
 	operationPath := fmt.Sprintf("/api/v1/briefings/settings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetLadderRequest constructs an http.Request for the GetLadder method
+func NewGetLadderRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/ladder")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetLadderRequest calls the generic SetLadder builder with application/json body
+func NewSetLadderRequest(server string, body SetLadderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetLadderRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSetLadderRequestWithBody constructs an http.Request for the SetLadder method, with any body, and a specified content type
+func NewSetLadderRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/ladder")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -5084,6 +5621,111 @@ func NewReportBriefingsRequest(server string, params *ReportBriefingsParams) (*h
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReportHandoffsRequest constructs an http.Request for the ReportHandoffs method
+func NewReportHandoffsRequest(server string, params *ReportHandoffsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/reports/handoffs")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Zone != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "zone", *params.Zone, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.Accept != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept", *params.Accept, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -5451,6 +6093,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/claim (the `ClaimHandoff` operationId).
 	ClaimHandoffWithResponse(ctx context.Context, id SessionID, hid HandoffID, params *ClaimHandoffParams, body ClaimHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*ClaimHandoffResponse, error)
 
+	// GetHandoffLadderWithResponse Read where the ladder stands
+	//
+	// Who is called next and when, why nobody is, and how long a claim lasts without activity. The policy is the one
+	// that held when the session was handed off.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/ai-sessions/{id}/handoffs/{hid}/ladder (the `GetHandoffLadder` operationId).
+	GetHandoffLadderWithResponse(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*GetHandoffLadderResponse, error)
+
 	// RetryHandoffPSAWithResponse Tell the ticket again
 	//
 	// Tries again what the ticket in the PSA could not be told, once its cause is mended: `psa.reason` says what it is.
@@ -5555,6 +6207,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/return (the `ReturnHandoff` operationId).
 	ReturnHandoffWithResponse(ctx context.Context, id SessionID, hid HandoffID, params *ReturnHandoffParams, body ReturnHandoffJSONRequestBody, reqEditors ...RequestEditorFn) (*ReturnHandoffResponse, error)
 
+	// StillHereWithResponse Say that you are still at it
+	//
+	// Keeps a claim that would otherwise go back to the queue for lack of activity. Adding steps and reading the
+	// handoff do so as well. When this is answered with 200, the activity counts; 409 says that it is too late.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/still-here (the `StillHere` operationId).
+	StillHereWithResponse(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*StillHereResponse, error)
+
 	// GetHandoffTimelineWithResponse Read a handoff's timeline
 	//
 	// Everything that was decided about the handoff, oldest first: who did what and when, and where the handoff stood
@@ -5613,6 +6275,38 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
 	SetBriefingSettingsWithResponse(ctx context.Context, body SetBriefingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetBriefingSettingsResponse, error)
+
+	// GetLadderWithResponse Read the ladder's rules
+	//
+	// What the account wants otherwise than by default, and what follows from it for each priority, without a team and
+	// for each team that has rules.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/ladder (the `GetLadder` operationId).
+	GetLadderWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetLadderResponse, error)
+
+	// SetLadderWithBodyWithResponse Change the ladder's rules
+	//
+	// Replaces all rules. A rule is for everything, for a priority, for a team, or for a priority in a team; the more
+	// particular one has the last word, section by section. What no rule says is as by default. It holds for what is
+	// handed off from now on: handoffs under way keep the policy that they began with.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/ladder (the `SetLadder` operationId).
+	SetLadderWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetLadderResponse, error)
+
+	// SetLadderWithResponse Change the ladder's rules
+	//
+	// Replaces all rules. A rule is for everything, for a priority, for a team, or for a priority in a team; the more
+	// particular one has the last word, section by section. What no rule says is as by default. It holds for what is
+	// handed off from now on: handoffs under way keep the policy that they began with.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/ladder (the `SetLadder` operationId).
+	SetLadderWithResponse(ctx context.Context, body SetLadderJSONRequestBody, reqEditors ...RequestEditorFn) (*SetLadderResponse, error)
 
 	// GetMeWithResponse Who am I
 	//
@@ -5710,6 +6404,19 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/reports/briefings (the `ReportBriefings` operationId).
 	ReportBriefingsWithResponse(ctx context.Context, params *ReportBriefingsParams, reqEditors ...RequestEditorFn) (*ReportBriefingsResponse, error)
+
+	// ReportHandoffsWithResponse Sum up how long handoffs waited
+	//
+	// How long handoffs that were put into the queue in a time waited for their claim: all together, and by team,
+	// priority, day and who claimed. Each time that a handoff was put into the queue counts; what was cancelled or
+	// reassigned before anybody claimed it does not.
+	//
+	// As CSV with `format=csv`, or `Accept: text/csv`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/reports/handoffs (the `ReportHandoffs` operationId).
+	ReportHandoffsWithResponse(ctx context.Context, params *ReportHandoffsParams, reqEditors ...RequestEditorFn) (*ReportHandoffsResponse, error)
 
 	// GetHealthWithResponse Is the process alive
 	//
@@ -7304,6 +8011,103 @@ func (r ClaimHandoffResponse) ContentType() string {
 	return ""
 }
 
+// GetHandoffLadderResponse401Headers the declared response headers of an HTTP 401 response for GetHandoffLadder
+type GetHandoffLadderResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetHandoffLadderResponse503Headers the declared response headers of an HTTP 503 response for GetHandoffLadder
+type GetHandoffLadderResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetHandoffLadderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *HandoffLadder
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetHandoffLadderResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetHandoffLadderResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetHandoffLadderResponse) GetJSON200() *HandoffLadder {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetHandoffLadderResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetHandoffLadderResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetHandoffLadderResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetHandoffLadderResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetHandoffLadderResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetHandoffLadderResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetHandoffLadderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetHandoffLadderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetHandoffLadderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetHandoffLadderResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RetryHandoffPSAResponse401Headers the declared response headers of an HTTP 401 response for RetryHandoffPSA
 type RetryHandoffPSAResponse401Headers struct {
 	WWWAuthenticate string
@@ -7978,6 +8782,110 @@ func (r ReturnHandoffResponse) ContentType() string {
 	return ""
 }
 
+// StillHereResponse401Headers the declared response headers of an HTTP 401 response for StillHere
+type StillHereResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// StillHereResponse503Headers the declared response headers of an HTTP 503 response for StillHere
+type StillHereResponse503Headers struct {
+	RetryAfter int
+}
+
+type StillHereResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *HandoffLadder
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *StillHereResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *StillHereResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r StillHereResponse) GetJSON200() *HandoffLadder {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r StillHereResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r StillHereResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r StillHereResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r StillHereResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r StillHereResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r StillHereResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r StillHereResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r StillHereResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StillHereResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StillHereResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StillHereResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetHandoffTimelineResponse401Headers the declared response headers of an HTTP 401 response for GetHandoffTimeline
 type GetHandoffTimelineResponse401Headers struct {
 	WWWAuthenticate string
@@ -8423,6 +9331,214 @@ func (r SetBriefingSettingsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SetBriefingSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetLadderResponse401Headers the declared response headers of an HTTP 401 response for GetLadder
+type GetLadderResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetLadderResponse503Headers the declared response headers of an HTTP 503 response for GetLadder
+type GetLadderResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetLadderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Ladder
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetLadderResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetLadderResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetLadderResponse) GetJSON200() *Ladder {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetLadderResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetLadderResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetLadderResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetLadderResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetLadderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetLadderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetLadderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetLadderResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SetLadderResponse401Headers the declared response headers of an HTTP 401 response for SetLadder
+type SetLadderResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// SetLadderResponse503Headers the declared response headers of an HTTP 503 response for SetLadder
+type SetLadderResponse503Headers struct {
+	RetryAfter int
+}
+
+// SetLadderResponse504Headers the declared response headers of an HTTP 504 response for SetLadder
+type SetLadderResponse504Headers struct {
+	RetryAfter int
+}
+
+type SetLadderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Ladder
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Invalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// ApplicationProblemJSON504 the response for an HTTP 504 `application/problem+json` response
+	ApplicationProblemJSON504 *OutcomeUnknown
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *SetLadderResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *SetLadderResponse503Headers
+	// Headers504 the parsed response headers for an HTTP 504 response
+	Headers504 *SetLadderResponse504Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetLadderResponse) GetJSON200() *Ladder {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r SetLadderResponse) GetApplicationProblemJSON400() *Invalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r SetLadderResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r SetLadderResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r SetLadderResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r SetLadderResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r SetLadderResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r SetLadderResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r SetLadderResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetApplicationProblemJSON504 returns the response for an HTTP 504 `application/problem+json` response
+func (r SetLadderResponse) GetApplicationProblemJSON504() *OutcomeUnknown {
+	return r.ApplicationProblemJSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r SetLadderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetLadderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetLadderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetLadderResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9136,6 +10252,103 @@ func (r ReportBriefingsResponse) ContentType() string {
 	return ""
 }
 
+// ReportHandoffsResponse401Headers the declared response headers of an HTTP 401 response for ReportHandoffs
+type ReportHandoffsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ReportHandoffsResponse503Headers the declared response headers of an HTTP 503 response for ReportHandoffs
+type ReportHandoffsResponse503Headers struct {
+	RetryAfter int
+}
+
+type ReportHandoffsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *HandoffReports
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Invalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ReportHandoffsResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReportHandoffsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportHandoffsResponse) GetJSON200() *HandoffReports {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ReportHandoffsResponse) GetApplicationProblemJSON400() *Invalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ReportHandoffsResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ReportHandoffsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ReportHandoffsResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ReportHandoffsResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ReportHandoffsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportHandoffsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportHandoffsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportHandoffsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportHandoffsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetHealthResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -9659,6 +10872,22 @@ func (c *ClientWithResponses) ClaimHandoffWithResponse(ctx context.Context, id S
 	return ParseClaimHandoffResponse(rsp)
 }
 
+// GetHandoffLadderWithResponse Read where the ladder stands
+//
+// Who is called next and when, why nobody is, and how long a claim lasts without activity. The policy is the one
+// that held when the session was handed off.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/ai-sessions/{id}/handoffs/{hid}/ladder (the `GetHandoffLadder` operationId).
+func (c *ClientWithResponses) GetHandoffLadderWithResponse(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*GetHandoffLadderResponse, error) {
+	rsp, err := c.GetHandoffLadder(ctx, id, hid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetHandoffLadderResponse(rsp)
+}
+
 // RetryHandoffPSAWithResponse Tell the ticket again
 //
 // Tries again what the ticket in the PSA could not be told, once its cause is mended: `psa.reason` says what it is.
@@ -9817,6 +11046,22 @@ func (c *ClientWithResponses) ReturnHandoffWithResponse(ctx context.Context, id 
 	return ParseReturnHandoffResponse(rsp)
 }
 
+// StillHereWithResponse Say that you are still at it
+//
+// Keeps a claim that would otherwise go back to the queue for lack of activity. Adding steps and reading the
+// handoff do so as well. When this is answered with 200, the activity counts; 409 says that it is too late.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/still-here (the `StillHere` operationId).
+func (c *ClientWithResponses) StillHereWithResponse(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*StillHereResponse, error) {
+	rsp, err := c.StillHere(ctx, id, hid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStillHereResponse(rsp)
+}
+
 // GetHandoffTimelineWithResponse Read a handoff's timeline
 //
 // Everything that was decided about the handoff, oldest first: who did what and when, and where the handoff stood
@@ -9910,6 +11155,56 @@ func (c *ClientWithResponses) SetBriefingSettingsWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseSetBriefingSettingsResponse(rsp)
+}
+
+// GetLadderWithResponse Read the ladder's rules
+//
+// What the account wants otherwise than by default, and what follows from it for each priority, without a team and
+// for each team that has rules.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/ladder (the `GetLadder` operationId).
+func (c *ClientWithResponses) GetLadderWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetLadderResponse, error) {
+	rsp, err := c.GetLadder(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetLadderResponse(rsp)
+}
+
+// SetLadderWithBodyWithResponse Change the ladder's rules
+//
+// Replaces all rules. A rule is for everything, for a priority, for a team, or for a priority in a team; the more
+// particular one has the last word, section by section. What no rule says is as by default. It holds for what is
+// handed off from now on: handoffs under way keep the policy that they began with.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/ladder (the `SetLadder` operationId).
+func (c *ClientWithResponses) SetLadderWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetLadderResponse, error) {
+	rsp, err := c.SetLadderWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetLadderResponse(rsp)
+}
+
+// SetLadderWithResponse Change the ladder's rules
+//
+// Replaces all rules. A rule is for everything, for a priority, for a team, or for a priority in a team; the more
+// particular one has the last word, section by section. What no rule says is as by default. It holds for what is
+// handed off from now on: handoffs under way keep the policy that they began with.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/ladder (the `SetLadder` operationId).
+func (c *ClientWithResponses) SetLadderWithResponse(ctx context.Context, body SetLadderJSONRequestBody, reqEditors ...RequestEditorFn) (*SetLadderResponse, error) {
+	rsp, err := c.SetLadder(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetLadderResponse(rsp)
 }
 
 // GetMeWithResponse Who am I
@@ -10061,6 +11356,25 @@ func (c *ClientWithResponses) ReportBriefingsWithResponse(ctx context.Context, p
 		return nil, err
 	}
 	return ParseReportBriefingsResponse(rsp)
+}
+
+// ReportHandoffsWithResponse Sum up how long handoffs waited
+//
+// How long handoffs that were put into the queue in a time waited for their claim: all together, and by team,
+// priority, day and who claimed. Each time that a handoff was put into the queue counts; what was cancelled or
+// reassigned before anybody claimed it does not.
+//
+// As CSV with `format=csv`, or `Accept: text/csv`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/reports/handoffs (the `ReportHandoffs` operationId).
+func (c *ClientWithResponses) ReportHandoffsWithResponse(ctx context.Context, params *ReportHandoffsParams, reqEditors ...RequestEditorFn) (*ReportHandoffsResponse, error) {
+	rsp, err := c.ReportHandoffs(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportHandoffsResponse(rsp)
 }
 
 // GetHealthWithResponse Is the process alive
@@ -11628,6 +12942,97 @@ func ParseClaimHandoffResponse(rsp *http.Response) (*ClaimHandoffResponse, error
 	return response, nil
 }
 
+// ParseGetHandoffLadderResponse parses an HTTP response from a GetHandoffLadderWithResponse call
+func ParseGetHandoffLadderResponse(rsp *http.Response) (*GetHandoffLadderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetHandoffLadderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest HandoffLadder
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetHandoffLadderResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetHandoffLadderResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseRetryHandoffPSAResponse parses an HTTP response from a RetryHandoffPSAWithResponse call
 func ParseRetryHandoffPSAResponse(rsp *http.Response) (*RetryHandoffPSAResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12287,6 +13692,104 @@ func ParseReturnHandoffResponse(rsp *http.Response) (*ReturnHandoffResponse, err
 	return response, nil
 }
 
+// ParseStillHereResponse parses an HTTP response from a StillHereWithResponse call
+func ParseStillHereResponse(rsp *http.Response) (*StillHereResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StillHereResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest HandoffLadder
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers StillHereResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers StillHereResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetHandoffTimelineResponse parses an HTTP response from a GetHandoffTimelineWithResponse call
 func ParseGetHandoffTimelineResponse(rsp *http.Response) (*GetHandoffTimelineResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12707,6 +14210,205 @@ func ParseSetBriefingSettingsResponse(rsp *http.Response) (*SetBriefingSettingsR
 		response.Headers503 = &headers
 	case rsp.StatusCode == 504:
 		var headers SetBriefingSettingsResponse504Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetLadderResponse parses an HTTP response from a GetLadderWithResponse call
+func ParseGetLadderResponse(rsp *http.Response) (*GetLadderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetLadderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Ladder
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetLadderResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetLadderResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetLadderResponse parses an HTTP response from a SetLadderWithResponse call
+func ParseSetLadderResponse(rsp *http.Response) (*SetLadderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetLadderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Ladder
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest OutcomeUnknown
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers SetLadderResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers SetLadderResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	case rsp.StatusCode == 504:
+		var headers SetLadderResponse504Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
@@ -13384,6 +15086,100 @@ func ParseReportBriefingsResponse(rsp *http.Response) (*ReportBriefingsResponse,
 		response.Headers401 = &headers
 	case rsp.StatusCode == 503:
 		var headers ReportBriefingsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReportHandoffsResponse parses an HTTP response from a ReportHandoffsWithResponse call
+func ParseReportHandoffsResponse(rsp *http.Response) (*ReportHandoffsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportHandoffsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest HandoffReports
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ReportHandoffsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers ReportHandoffsResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/baton-handoff/baton/internal/briefing"
+	"github.com/baton-handoff/baton/internal/ladder"
 	"github.com/gin-gonic/gin"
 	"github.com/gin-gonic/gin/binding"
 	"github.com/oapi-codegen/runtime"
@@ -89,6 +90,7 @@ func (e BriefingSource) Valid() bool {
 // Defines values for Door.
 const (
 	DoorAPI      Door = "api"
+	DoorLease    Door = "lease"
 	DoorOperator Door = "operator"
 )
 
@@ -96,6 +98,8 @@ const (
 func (e Door) Valid() bool {
 	switch e {
 	case DoorAPI:
+		return true
+	case DoorLease:
 		return true
 	case DoorOperator:
 		return true
@@ -143,6 +147,33 @@ func (e Intent) Valid() bool {
 	case IntentEscalate:
 		return true
 	case IntentPark:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LadderState.
+const (
+	LadderStateCalling LadderState = "calling"
+	LadderStateEnded   LadderState = "ended"
+	LadderStateHeld    LadderState = "held"
+	LadderStatePaused  LadderState = "paused"
+	LadderStateSpent   LadderState = "spent"
+)
+
+// Valid indicates whether the value is a known member of the LadderState enum.
+func (e LadderState) Valid() bool {
+	switch e {
+	case LadderStateCalling:
+		return true
+	case LadderStateEnded:
+		return true
+	case LadderStateHeld:
+		return true
+	case LadderStatePaused:
+		return true
+	case LadderStateSpent:
 		return true
 	default:
 		return false
@@ -590,6 +621,24 @@ func (e Verb) Valid() bool {
 	}
 }
 
+// Defines values for ReportHandoffsParamsFormat.
+const (
+	ReportHandoffsParamsFormatCsv  ReportHandoffsParamsFormat = "csv"
+	ReportHandoffsParamsFormatJSON ReportHandoffsParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the ReportHandoffsParamsFormat enum.
+func (e ReportHandoffsParamsFormat) Valid() bool {
+	switch e {
+	case ReportHandoffsParamsFormatCsv:
+		return true
+	case ReportHandoffsParamsFormatJSON:
+		return true
+	default:
+		return false
+	}
+}
+
 // Actor Who said or did it; `user` is the customer's end user.
 type Actor string
 
@@ -845,12 +894,24 @@ type Documentation struct {
 	Truncated bool `json:"truncated"`
 }
 
-// Door How it was asked for: over this API, or by an operator in Temporal.
+// Door How it was asked for: over this API, by an operator in Temporal, or because its holder showed no activity.
 type Door string
 
 // EffectState `retrying` is temporary trouble that is tried again by itself; `failed` is trouble that somebody has to cure;
 // `skipped` was not to be done.
 type EffectState string
+
+// EffectiveLadder defines model for EffectiveLadder.
+type EffectiveLadder struct {
+	// Policy What happens to a handoff that waits, or is held without a sign of life.
+	Policy LadderPolicy `json:"policy"`
+
+	// Priority How urgent it is.
+	Priority Priority `json:"priority"`
+
+	// TeamID `null` for handoffs of no team, and of teams without rules.
+	TeamID *openapi_types.UUID `json:"team_id"`
+}
 
 // FieldProblem defines model for FieldProblem.
 type FieldProblem struct {
@@ -863,7 +924,7 @@ type FieldProblem struct {
 
 // Handoff One act of passing a session on.
 //
-// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","answer":null,"briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"questions":null,"reserved_until":null,"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1}
+// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","answer":null,"briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"questions":null,"reserved_until":null,"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1,"wake_at":null}
 type Handoff struct {
 	AccountID openapi_types.UUID `json:"account_id"`
 
@@ -936,6 +997,40 @@ type Handoff struct {
 
 	// Version How many decisions were made about it. A higher version is newer.
 	Version int `json:"version"`
+
+	// WakeAt When a parked session is due, and its sender told; `null` for never.
+	WakeAt *time.Time `json:"wake_at"`
+}
+
+// HandoffLadder Where the ladder of a handoff stands.
+type HandoffLadder struct {
+	Generation int                `json:"generation"`
+	HandoffID  openapi_types.UUID `json:"handoff_id"`
+
+	// Lease How long the claim lasts; `null` when nobody holds the handoff, or claims are no leases.
+	Lease *HeldLease `json:"lease"`
+
+	// Next What comes next, in words: `the whole team is told`.
+	Next *string `json:"next"`
+
+	// NextAt And when.
+	NextAt *time.Time `json:"next_at"`
+
+	// Policy The policy that the handoff began with.
+	Policy *LadderPolicy `json:"policy"`
+
+	// Reason Why it is paused.
+	Reason *string `json:"reason"`
+
+	// State `null` before it has begun, which takes a moment.
+	State     *LadderState `json:"state"`
+	UpdatedAt *time.Time   `json:"updated_at"`
+
+	// Version The version of the handoff that this is about.
+	Version int `json:"version"`
+
+	// WakeAt When a parked session is due.
+	WakeAt *time.Time `json:"wake_at"`
 }
 
 // HandoffLinks defines model for HandoffLinks.
@@ -955,6 +1050,16 @@ type HandoffPage struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// HandoffReport How long the handoffs of one group waited for their claim.
+type HandoffReport = ladder.Row
+
+// HandoffReports How long handoffs waited.
+type HandoffReports struct {
+	Items []HandoffReport `json:"items"`
+	Since time.Time       `json:"since"`
+	Until time.Time       `json:"until"`
+}
+
 // Health defines model for Health.
 type Health struct {
 	// Status Always `ok`.
@@ -964,9 +1069,56 @@ type Health struct {
 	Version string `json:"version"`
 }
 
+// HeldLease How long a claim lasts.
+type HeldLease struct {
+	// ActiveAt When the holder last showed activity.
+	ActiveAt time.Time `json:"active_at"`
+
+	// Over Whether it is too late: it is being put back.
+	Over bool `json:"over"`
+
+	// Until When the handoff goes back to the queue if they show none.
+	Until time.Time `json:"until"`
+}
+
 // Intent `park` puts the session down; anyone may pick it up, its sender too. `escalate` asks for somebody else than the
 // sender.
 type Intent string
+
+// Ladder The account's rules, and what follows from them.
+type Ladder struct {
+	// Effective The policies that follow, for each priority.
+	Effective []EffectiveLadder `json:"effective"`
+	Rules     []LadderRule      `json:"rules"`
+}
+
+// LadderAudience Whom a step calls. They are looked up when it does.
+type LadderAudience = ladder.Audience
+
+// LadderHours When handoffs of low and normal priority may call people. Without windows that is always.
+type LadderHours = ladder.Hours
+
+// LadderLease When a claim ends whose holder shows no activity. All zero, it never does.
+type LadderLease = ladder.Lease
+
+// LadderPark What happens to parked sessions.
+type LadderPark = ladder.Park
+
+// LadderPolicy What happens to a handoff that waits, or is held without a sign of life.
+type LadderPolicy = ladder.Policy
+
+// LadderRule What is otherwise for a team, a priority, both or everything. What is left out is as without the rule.
+type LadderRule = ladder.Rule
+
+// LadderState `calling`: somebody is called next. `spent`: everybody was called, and it still waits. `paused`: it waits for
+// something else than a claim. `held`: somebody has claimed it. `ended`: it is closed.
+type LadderState string
+
+// LadderStep Calls people when a handoff has waited for some time, and again until the next step begins.
+type LadderStep = ladder.Step
+
+// LadderWindow A part of some days of the week.
+type LadderWindow = ladder.Window
 
 // Me The user that the token stands for.
 //
@@ -1021,6 +1173,15 @@ type NewHandoff struct {
 
 	// TargetUserID The colleague it is meant for, or `null` for anyone. A preference, not a lock.
 	TargetUserID *openapi_types.UUID `json:"target_user_id,omitempty"`
+
+	// Wake When a parked session is due. Only with `park`; its sender is told then.
+	Wake *Wake `json:"wake,omitempty"`
+}
+
+// NewLadder All rules of an account.
+type NewLadder struct {
+	// Rules One for each team and priority that differs.
+	Rules []LadderRule `json:"rules"`
 }
 
 // NewPSAConnection What the connection is to be.
@@ -1570,7 +1731,7 @@ type TimelineEntry struct {
 	ActorName *string             `json:"actor_name"`
 	At        time.Time           `json:"at"`
 
-	// Door How it was asked for: over this API, or by an operator in Temporal.
+	// Door How it was asked for: over this API, by an operator in Temporal, or because its holder showed no activity.
 	Door       Door                `json:"door"`
 	Generation int                 `json:"generation"`
 	HolderID   *openapi_types.UUID `json:"holder_id"`
@@ -1594,6 +1755,21 @@ type TimelineEntry struct {
 
 // Verb What was decided.
 type Verb string
+
+// Wake One of three: an instant, minutes from now, or the next time that the clocks of a zone show a time.
+type Wake struct {
+	// AfterMinutes So long from now.
+	AfterMinutes *int `json:"after_minutes,omitempty"`
+
+	// At At this instant.
+	At *time.Time `json:"at,omitempty"`
+
+	// LocalTime The next time that the clocks of `zone` show this, such as `08:00`.
+	LocalTime *string `json:"local_time,omitempty"`
+
+	// Zone The IANA name of a time zone, such as `Europe/Berlin`. With `local_time`.
+	Zone *string `json:"zone,omitempty"`
+}
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -1778,6 +1954,27 @@ type ReportBriefingsParams struct {
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
 }
 
+// ReportHandoffsParams defines parameters for ReportHandoffs.
+type ReportHandoffsParams struct {
+	// Since From then on; without it, the last 30 days.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Before then; without it, until now.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// Zone The time zone whose days are meant, by its IANA name; without it, UTC.
+	Zone *string `form:"zone,omitempty" json:"zone,omitempty"`
+
+	// Format How to answer, whatever `Accept` says.
+	Format *ReportHandoffsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Accept `text/csv` for CSV.
+	Accept *string `json:"Accept,omitempty"`
+}
+
+// ReportHandoffsParamsFormat defines parameters for ReportHandoffs.
+type ReportHandoffsParamsFormat string
+
 // CreateSessionJSONRequestBody defines body for CreateSession for application/json ContentType.
 type CreateSessionJSONRequestBody = NewSession
 
@@ -1813,6 +2010,9 @@ type AppendStepsJSONRequestBody = NewSteps
 
 // SetBriefingSettingsJSONRequestBody defines body for SetBriefingSettings for application/json ContentType.
 type SetBriefingSettingsJSONRequestBody = NewBriefingSettings
+
+// SetLadderJSONRequestBody defines body for SetLadder for application/json ContentType.
+type SetLadderJSONRequestBody = NewLadder
 
 // SetPSAConnectionJSONRequestBody defines body for SetPSAConnection for application/json ContentType.
 type SetPSAConnectionJSONRequestBody = NewPSAConnection
@@ -1949,6 +2149,9 @@ type ServerInterface interface {
 	// ClaimHandoff Claim a handoff
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/claim)
 	ClaimHandoff(c *gin.Context, id SessionID, hid HandoffID, params ClaimHandoffParams)
+	// GetHandoffLadder Read where the ladder stands
+	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/ladder)
+	GetHandoffLadder(c *gin.Context, id SessionID, hid HandoffID)
 	// RetryHandoffPSA Tell the ticket again
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/psa/retry)
 	RetryHandoffPSA(c *gin.Context, id SessionID, hid HandoffID)
@@ -1964,6 +2167,9 @@ type ServerInterface interface {
 	// ReturnHandoff Send a claimed handoff back with questions
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/return)
 	ReturnHandoff(c *gin.Context, id SessionID, hid HandoffID, params ReturnHandoffParams)
+	// StillHere Say that you are still at it
+	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/still-here)
+	StillHere(c *gin.Context, id SessionID, hid HandoffID)
 	// GetHandoffTimeline Read a handoff's timeline
 	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/timeline)
 	GetHandoffTimeline(c *gin.Context, id SessionID, hid HandoffID)
@@ -1976,6 +2182,12 @@ type ServerInterface interface {
 	// SetBriefingSettings Change the settings for briefings
 	// (PUT /api/v1/briefings/settings)
 	SetBriefingSettings(c *gin.Context)
+	// GetLadder Read the ladder's rules
+	// (GET /api/v1/ladder)
+	GetLadder(c *gin.Context)
+	// SetLadder Change the ladder's rules
+	// (PUT /api/v1/ladder)
+	SetLadder(c *gin.Context)
 	// GetMe Who am I
 	// (GET /api/v1/me)
 	GetMe(c *gin.Context)
@@ -1997,6 +2209,9 @@ type ServerInterface interface {
 	// ReportBriefings Sum up briefings by model and prompt
 	// (GET /api/v1/reports/briefings)
 	ReportBriefings(c *gin.Context, params ReportBriefingsParams)
+	// ReportHandoffs Sum up how long handoffs waited
+	// (GET /api/v1/reports/handoffs)
+	ReportHandoffs(c *gin.Context, params ReportHandoffsParams)
 	// GetHealth Is the process alive
 	// (GET /healthz)
 	GetHealth(c *gin.Context)
@@ -2643,6 +2858,40 @@ func (siw *ServerInterfaceWrapper) ClaimHandoff(c *gin.Context) {
 	siw.Handler.ClaimHandoff(c, id, hid, params)
 }
 
+// GetHandoffLadder operation middleware
+func (siw *ServerInterfaceWrapper) GetHandoffLadder(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "hid" -------------
+	var hid HandoffID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "hid", c.Param("hid"), &hid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetHandoffLadder(c, id, hid)
+}
+
 // RetryHandoffPSA operation middleware
 func (siw *ServerInterfaceWrapper) RetryHandoffPSA(c *gin.Context) {
 
@@ -2909,6 +3158,40 @@ func (siw *ServerInterfaceWrapper) ReturnHandoff(c *gin.Context) {
 	siw.Handler.ReturnHandoff(c, id, hid, params)
 }
 
+// StillHere operation middleware
+func (siw *ServerInterfaceWrapper) StillHere(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "hid" -------------
+	var hid HandoffID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "hid", c.Param("hid"), &hid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.StillHere(c, id, hid)
+}
+
 // GetHandoffTimeline operation middleware
 func (siw *ServerInterfaceWrapper) GetHandoffTimeline(c *gin.Context) {
 
@@ -2992,6 +3275,32 @@ func (siw *ServerInterfaceWrapper) SetBriefingSettings(c *gin.Context) {
 	}
 
 	siw.Handler.SetBriefingSettings(c)
+}
+
+// GetLadder operation middleware
+func (siw *ServerInterfaceWrapper) GetLadder(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetLadder(c)
+}
+
+// SetLadder operation middleware
+func (siw *ServerInterfaceWrapper) SetLadder(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetLadder(c)
 }
 
 // GetMe operation middleware
@@ -3099,6 +3408,78 @@ func (siw *ServerInterfaceWrapper) ReportBriefings(c *gin.Context) {
 	siw.Handler.ReportBriefings(c, params)
 }
 
+// ReportHandoffs operation middleware
+func (siw *ServerInterfaceWrapper) ReportHandoffs(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReportHandoffsParams
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", c.Request.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter since: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", c.Request.URL.Query(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter until: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "zone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "zone", c.Request.URL.Query(), &params.Zone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter zone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Accept" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept")]; found {
+		var Accept string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Accept, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept", valueList[0], &Accept, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Accept: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.Accept = &Accept
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReportHandoffs(c, params)
+}
+
 // GetHealth operation middleware
 func (siw *ServerInterfaceWrapper) GetHealth(c *gin.Context) {
 
@@ -3167,6 +3548,11 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/briefing", wrapper.GetBriefing)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/briefing/renew", wrapper.RenewBriefing)
 	router.PUT(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/briefing/grade", wrapper.GradeBriefing)
+	router.GET(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/ladder", wrapper.GetHandoffLadder)
+	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/still-here", wrapper.StillHere)
+	router.GET(options.BaseURL+"/api/v1/ladder", wrapper.GetLadder)
+	router.PUT(options.BaseURL+"/api/v1/ladder", wrapper.SetLadder)
+	router.GET(options.BaseURL+"/api/v1/reports/handoffs", wrapper.ReportHandoffs)
 	router.GET(options.BaseURL+"/api/v1/ai-sessions/queue", wrapper.ListQueue)
 	router.GET(options.BaseURL+"/api/v1/ai-sessions", wrapper.ListSessions)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions", wrapper.CreateSession)
@@ -5358,6 +5744,127 @@ func (response ClaimHandoff504ApplicationProblemPlusJSONResponse) VisitClaimHand
 	return err
 }
 
+type GetHandoffLadderRequestObject struct {
+	ID  SessionID `json:"id"`
+	Hid HandoffID `json:"hid"`
+}
+
+type GetHandoffLadderResponseObject interface {
+	VisitGetHandoffLadderResponse(w http.ResponseWriter) error
+}
+
+type GetHandoffLadder200JSONResponse HandoffLadder
+
+func (response GetHandoffLadder200JSONResponse) VisitGetHandoffLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHandoffLadder401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetHandoffLadder401ApplicationProblemPlusJSONResponse) VisitGetHandoffLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHandoffLadder403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetHandoffLadder403ApplicationProblemPlusJSONResponse) VisitGetHandoffLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHandoffLadder404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetHandoffLadder404ApplicationProblemPlusJSONResponse) VisitGetHandoffLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHandoffLadder422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response GetHandoffLadder422ApplicationProblemPlusJSONResponse) VisitGetHandoffLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHandoffLadder500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetHandoffLadder500ApplicationProblemPlusJSONResponse) VisitGetHandoffLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetHandoffLadder503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetHandoffLadder503ApplicationProblemPlusJSONResponse) VisitGetHandoffLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RetryHandoffPSARequestObject struct {
 	ID  SessionID `json:"id"`
 	Hid HandoffID `json:"hid"`
@@ -6328,6 +6835,143 @@ func (response ReturnHandoff504ApplicationProblemPlusJSONResponse) VisitReturnHa
 	return err
 }
 
+type StillHereRequestObject struct {
+	ID  SessionID `json:"id"`
+	Hid HandoffID `json:"hid"`
+}
+
+type StillHereResponseObject interface {
+	VisitStillHereResponse(w http.ResponseWriter) error
+}
+
+type StillHere200JSONResponse HandoffLadder
+
+func (response StillHere200JSONResponse) VisitStillHereResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StillHere401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response StillHere401ApplicationProblemPlusJSONResponse) VisitStillHereResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StillHere403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StillHere403ApplicationProblemPlusJSONResponse) VisitStillHereResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StillHere404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response StillHere404ApplicationProblemPlusJSONResponse) VisitStillHereResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StillHere409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response StillHere409ApplicationProblemPlusJSONResponse) VisitStillHereResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StillHere422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response StillHere422ApplicationProblemPlusJSONResponse) VisitStillHereResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StillHere500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response StillHere500ApplicationProblemPlusJSONResponse) VisitStillHereResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StillHere503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StillHere503ApplicationProblemPlusJSONResponse) VisitStillHereResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetHandoffTimelineRequestObject struct {
 	ID  SessionID `json:"id"`
 	Hid HandoffID `json:"hid"`
@@ -6911,6 +7555,262 @@ type SetBriefingSettings504ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SetBriefingSettings504ApplicationProblemPlusJSONResponse) VisitSetBriefingSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLadderRequestObject struct {
+}
+
+type GetLadderResponseObject interface {
+	VisitGetLadderResponse(w http.ResponseWriter) error
+}
+
+type GetLadder200JSONResponse Ladder
+
+func (response GetLadder200JSONResponse) VisitGetLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLadder401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetLadder401ApplicationProblemPlusJSONResponse) VisitGetLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLadder403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetLadder403ApplicationProblemPlusJSONResponse) VisitGetLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLadder500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetLadder500ApplicationProblemPlusJSONResponse) VisitGetLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLadder503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetLadder503ApplicationProblemPlusJSONResponse) VisitGetLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLadderRequestObject struct {
+	Body *SetLadderJSONRequestBody
+}
+
+type SetLadderResponseObject interface {
+	VisitSetLadderResponse(w http.ResponseWriter) error
+}
+
+type SetLadder200JSONResponse Ladder
+
+func (response SetLadder200JSONResponse) VisitSetLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLadder400ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response SetLadder400ApplicationProblemPlusJSONResponse) VisitSetLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLadder401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response SetLadder401ApplicationProblemPlusJSONResponse) VisitSetLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLadder403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SetLadder403ApplicationProblemPlusJSONResponse) VisitSetLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLadder413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response SetLadder413ApplicationProblemPlusJSONResponse) VisitSetLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLadder415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response SetLadder415ApplicationProblemPlusJSONResponse) VisitSetLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLadder422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response SetLadder422ApplicationProblemPlusJSONResponse) VisitSetLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLadder500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response SetLadder500ApplicationProblemPlusJSONResponse) VisitSetLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLadder503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SetLadder503ApplicationProblemPlusJSONResponse) VisitSetLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLadder504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response SetLadder504ApplicationProblemPlusJSONResponse) VisitSetLadderResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -7788,6 +8688,146 @@ func (response ReportBriefings503ApplicationProblemPlusJSONResponse) VisitReport
 	return err
 }
 
+type ReportHandoffsRequestObject struct {
+	Params ReportHandoffsParams
+}
+
+type ReportHandoffsResponseObject interface {
+	VisitReportHandoffsResponse(w http.ResponseWriter) error
+}
+
+type ReportHandoffs200JSONResponse HandoffReports
+
+func (response ReportHandoffs200JSONResponse) VisitReportHandoffsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportHandoffs200TextCsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ReportHandoffs200TextCsvResponse) VisitReportHandoffsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ReportHandoffs400ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ReportHandoffs400ApplicationProblemPlusJSONResponse) VisitReportHandoffsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportHandoffs401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ReportHandoffs401ApplicationProblemPlusJSONResponse) VisitReportHandoffsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportHandoffs403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReportHandoffs403ApplicationProblemPlusJSONResponse) VisitReportHandoffsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportHandoffs422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ReportHandoffs422ApplicationProblemPlusJSONResponse) VisitReportHandoffsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportHandoffs500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ReportHandoffs500ApplicationProblemPlusJSONResponse) VisitReportHandoffsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportHandoffs503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReportHandoffs503ApplicationProblemPlusJSONResponse) VisitReportHandoffsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetHealthRequestObject struct {
 }
 
@@ -7917,6 +8957,9 @@ type StrictServerInterface interface {
 	// ClaimHandoff Claim a handoff
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/claim)
 	ClaimHandoff(ctx context.Context, request ClaimHandoffRequestObject) (ClaimHandoffResponseObject, error)
+	// GetHandoffLadder Read where the ladder stands
+	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/ladder)
+	GetHandoffLadder(ctx context.Context, request GetHandoffLadderRequestObject) (GetHandoffLadderResponseObject, error)
 	// RetryHandoffPSA Tell the ticket again
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/psa/retry)
 	RetryHandoffPSA(ctx context.Context, request RetryHandoffPSARequestObject) (RetryHandoffPSAResponseObject, error)
@@ -7932,6 +8975,9 @@ type StrictServerInterface interface {
 	// ReturnHandoff Send a claimed handoff back with questions
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/return)
 	ReturnHandoff(ctx context.Context, request ReturnHandoffRequestObject) (ReturnHandoffResponseObject, error)
+	// StillHere Say that you are still at it
+	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/still-here)
+	StillHere(ctx context.Context, request StillHereRequestObject) (StillHereResponseObject, error)
 	// GetHandoffTimeline Read a handoff's timeline
 	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/timeline)
 	GetHandoffTimeline(ctx context.Context, request GetHandoffTimelineRequestObject) (GetHandoffTimelineResponseObject, error)
@@ -7944,6 +8990,12 @@ type StrictServerInterface interface {
 	// SetBriefingSettings Change the settings for briefings
 	// (PUT /api/v1/briefings/settings)
 	SetBriefingSettings(ctx context.Context, request SetBriefingSettingsRequestObject) (SetBriefingSettingsResponseObject, error)
+	// GetLadder Read the ladder's rules
+	// (GET /api/v1/ladder)
+	GetLadder(ctx context.Context, request GetLadderRequestObject) (GetLadderResponseObject, error)
+	// SetLadder Change the ladder's rules
+	// (PUT /api/v1/ladder)
+	SetLadder(ctx context.Context, request SetLadderRequestObject) (SetLadderResponseObject, error)
 	// GetMe Who am I
 	// (GET /api/v1/me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
@@ -7965,6 +9017,9 @@ type StrictServerInterface interface {
 	// ReportBriefings Sum up briefings by model and prompt
 	// (GET /api/v1/reports/briefings)
 	ReportBriefings(ctx context.Context, request ReportBriefingsRequestObject) (ReportBriefingsResponseObject, error)
+	// ReportHandoffs Sum up how long handoffs waited
+	// (GET /api/v1/reports/handoffs)
+	ReportHandoffs(ctx context.Context, request ReportHandoffsRequestObject) (ReportHandoffsResponseObject, error)
 	// GetHealth Is the process alive
 	// (GET /healthz)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
@@ -8495,6 +9550,33 @@ func (sh *strictHandler) ClaimHandoff(ctx *gin.Context, id SessionID, hid Handof
 	}
 }
 
+// GetHandoffLadder operation middleware
+func (sh *strictHandler) GetHandoffLadder(ctx *gin.Context, id SessionID, hid HandoffID) {
+	var request GetHandoffLadderRequestObject
+
+	request.ID = id
+	request.Hid = hid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetHandoffLadder(ctx, request.(GetHandoffLadderRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetHandoffLadder")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetHandoffLadderResponseObject); ok {
+		if err := validResponse.VisitGetHandoffLadderResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // RetryHandoffPSA operation middleware
 func (sh *strictHandler) RetryHandoffPSA(ctx *gin.Context, id SessionID, hid HandoffID) {
 	var request RetryHandoffPSARequestObject
@@ -8712,6 +9794,33 @@ func (sh *strictHandler) ReturnHandoff(ctx *gin.Context, id SessionID, hid Hando
 	}
 }
 
+// StillHere operation middleware
+func (sh *strictHandler) StillHere(ctx *gin.Context, id SessionID, hid HandoffID) {
+	var request StillHereRequestObject
+
+	request.ID = id
+	request.Hid = hid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StillHere(ctx, request.(StillHereRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StillHere")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(StillHereResponseObject); ok {
+		if err := validResponse.VisitStillHereResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetHandoffTimeline operation middleware
 func (sh *strictHandler) GetHandoffTimeline(ctx *gin.Context, id SessionID, hid HandoffID) {
 	var request GetHandoffTimelineRequestObject
@@ -8842,6 +9951,72 @@ func (sh *strictHandler) SetBriefingSettings(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(SetBriefingSettingsResponseObject); ok {
 		if err := validResponse.VisitSetBriefingSettingsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetLadder operation middleware
+func (sh *strictHandler) GetLadder(ctx *gin.Context) {
+	var request GetLadderRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetLadder(ctx, request.(GetLadderRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetLadder")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetLadderResponseObject); ok {
+		if err := validResponse.VisitGetLadderResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetLadder operation middleware
+func (sh *strictHandler) SetLadder(ctx *gin.Context) {
+	var request SetLadderRequestObject
+
+	var body SetLadderJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetLadder(ctx, request.(SetLadderRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetLadder")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetLadderResponseObject); ok {
+		if err := validResponse.VisitSetLadderResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -9051,6 +10226,32 @@ func (sh *strictHandler) ReportBriefings(ctx *gin.Context, params ReportBriefing
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ReportBriefingsResponseObject); ok {
 		if err := validResponse.VisitReportBriefingsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReportHandoffs operation middleware
+func (sh *strictHandler) ReportHandoffs(ctx *gin.Context, params ReportHandoffsParams) {
+	var request ReportHandoffsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportHandoffs(ctx, request.(ReportHandoffsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportHandoffs")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReportHandoffsResponseObject); ok {
+		if err := validResponse.VisitReportHandoffsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

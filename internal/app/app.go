@@ -193,6 +193,7 @@ func (a *App) newWorker() error {
 			Records: a.Store, Asks: a.Engine, Model: a.model, Monthly: cfg.LLMMonthly, ContextTokens: cfg.LLMContextTokens, AtOnce: (cfg.LLMCalls + 1) / 2,
 			Price: llm.Price{Input: cfg.LLMPriceInput, Output: cfg.LLMPriceOutput},
 		},
+		Ladders:   activities.Ladders{Records: a.Store, Follow: a.Engine, Handoffs: a.Engine},
 		Redaction: redaction,
 		Log:       a.log,
 	})

@@ -38,7 +38,10 @@ func (e *Engine) transition(ctx context.Context, by models.Principal, req models
 	}
 	ask := workflows.Request{
 		HandoffID: row.ID, Generation: row.Generation,
-		ActorID: by.UserID, ActorRole: by.Role, TargetUserID: req.TargetUserID,
+		ActorID: by.UserID, ActorRole: by.Role, TargetUserID: req.TargetUserID, Door: req.Door,
+	}
+	if req.Generation != 0 {
+		ask.Generation = req.Generation
 	}
 	decision, refusal := workflows.Decide(workflows.StateOf(row.Handoff), req.Verb, ask, time.Now())
 	if refusal != nil {

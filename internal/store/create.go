@@ -30,12 +30,15 @@ func (s *Store) PrepareHandoff(ctx context.Context, by models.Principal, in mode
 		return models.Handoff{}, err
 	}
 	hash := digest(in.SessionID, in.Intent, in.Priority, in.EngineerNotes, in.TargetUserID)
+	if in.WakeWish != "" {
+		hash = digest(in.SessionID, in.Intent, in.Priority, in.EngineerNotes, in.TargetUserID, in.WakeWish)
+	}
 	at := now()
 	row := models.Handoff{
 		AccountID: acct, ID: id, SessionID: in.SessionID, TeamID: by.TeamID,
 		Intent: in.Intent, Priority: in.Priority, Status: models.StatusStarting, Generation: 1,
 		EngineerNotes: in.EngineerNotes, TargetUserID: in.TargetUserID, HandedOffBy: by.UserID,
-		RequestHash: hash, CreatedAt: at, UpdatedAt: at,
+		WakeAt: in.WakeAt, RequestHash: hash, CreatedAt: at, UpdatedAt: at,
 	}
 	for {
 		// Not a transaction: it writes once, and only Temporal decides.

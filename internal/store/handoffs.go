@@ -21,7 +21,7 @@ var errHandoffNotFound = models.Errorf(models.CodeNotFound, "Handoff not found")
 const (
 	viewColumns = `h.account_id, h.id, h.session_id, h.team_id, h.intent, h.priority, h.status, h.generation, h.version,
 		h.engineer_notes, h.target_user_id, h.handed_off_by, h.claimed_by, h.claimed_at, h.resolved_at, h.resolution,
-		h.questions, h.answer, h.reserved_until, h.request_hash, h.created_at, h.updated_at,
+		h.questions, h.answer, h.reserved_until, h.wake_at, h.request_hash, h.created_at, h.updated_at,
 		target.name AS target_user_name, sender.name AS handed_off_by_name, holder.name AS claimed_by_name,
 		s.title AS session_title, s.client_name, s.psa_ticket, s.step_count AS session_steps,
 		(SELECT json_agg(e ORDER BY e.kind) FROM handoff_effects e WHERE e.account_id = @account AND e.handoff_id = h.id) AS effects,

@@ -40,6 +40,8 @@ var rows = []any{
 	models.ModelCall{},
 	models.BriefingGrade{},
 	models.BriefingSettings{},
+	models.LadderPolicy{},
+	models.HandoffLadder{},
 }
 
 func open(t *testing.T) *Store {
