@@ -38,8 +38,10 @@ type Activities struct {
 	ticketing   Ticketing
 	briefings   Briefings
 	redaction   Redaction
+	notifying   Notifying
 	pushing     turns
 	asking      turns
+	telling     turns
 	log         *slog.Logger
 }
 
@@ -50,6 +52,7 @@ type Options struct {
 	Ticketing   Ticketing
 	Briefings   Briefings
 	Redaction   Redaction
+	Notifying   Notifying
 	// Log hears what a person has to look into.
 	Log *slog.Logger
 }
@@ -58,7 +61,7 @@ type Options struct {
 func New(o Options) *Activities {
 	return &Activities{
 		records: o.Records, maintenance: o.Maintenance, ticketing: o.Ticketing, briefings: o.Briefings,
-		redaction: o.Redaction, log: o.Log,
+		redaction: o.Redaction, notifying: o.Notifying, log: o.Log,
 	}
 }
 
@@ -73,13 +76,13 @@ type Shown struct {
 // its briefing. It is idempotent and order-free: the store compares versions. It
 // never gives up: nothing else would show the decision.
 func (a *Activities) Project(ctx context.Context, snap models.Snapshot) (Shown, error) {
-	if last := snap.Last(); last.Door == models.DoorAPI && !last.Status.Closed() && attempt(ctx) == 1 {
+	if last := snap.Last(); last.Door != models.DoorOperator && !last.Status.Closed() && attempt(ctx) == 1 {
 		giveWay(ctx)
 	}
 	ctx = tenant.With(ctx, snap.AccountID)
 	row, err := a.records.Project(ctx, snap)
 	if err == nil {
-		err = errors.Join(a.handToTicket(ctx, snap, row), a.handToBriefing(ctx, snap, row))
+		err = errors.Join(a.handToTicket(ctx, snap, row), a.handToBriefing(ctx, snap, row), a.handToPeople(ctx, snap, row))
 	}
 	if err == nil {
 		return Shown{Version: row.Version, Status: row.Status}, nil

@@ -74,10 +74,22 @@ type fakeHandoffs struct {
 	retryPSA   func(ctx context.Context, by models.Principal, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
 	renew      func(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
 	stepped    []uuid.UUID // by StepsAdded
+	woken      []string    // by TellRecipient
+
+	retryDelivery func(ctx context.Context, by models.Principal, sessionID, handoffID, id uuid.UUID) (models.Delivery, error)
 }
 
 func (f *fakeHandoffs) RenewBriefing(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error) {
 	return f.renew(ctx, sessionID, handoffID)
+}
+
+func (f *fakeHandoffs) RetryDelivery(ctx context.Context, by models.Principal, sessionID, handoffID, id uuid.UUID) (models.Delivery, error) {
+	return f.retryDelivery(ctx, by, sessionID, handoffID, id)
+}
+
+func (f *fakeHandoffs) TellRecipient(_ context.Context, _ uuid.UUID, recipient string) error {
+	f.woken = append(f.woken, recipient)
+	return nil
 }
 
 func (f *fakeHandoffs) StepsAdded(_ context.Context, s models.Session) {
@@ -97,16 +109,17 @@ func (f *fakeHandoffs) Transition(ctx context.Context, by models.Principal, req 
 }
 
 type fakeRecords struct {
-	BriefingRecords // what a test does not set must not be called
-	createSession   func(ctx context.Context, by models.Principal, s models.NewSession) (models.Session, error)
-	appendSteps     func(ctx context.Context, by models.Principal, id uuid.UUID, steps []models.Step) (models.Session, error)
-	session         func(ctx context.Context, id uuid.UUID) (models.Session, error)
-	steps           func(ctx context.Context, id uuid.UUID) ([]models.Step, error)
-	sessions        func(ctx context.Context, f models.SessionFilter, p models.Page) ([]models.Session, string, error)
-	handoff         func(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
-	sessionHandoffs func(ctx context.Context, id uuid.UUID, p models.Page) ([]models.HandoffView, string, error)
-	queue           func(ctx context.Context, f models.QueueFilter, p models.Page) ([]models.HandoffView, string, error)
-	timeline        func(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
+	BriefingRecords     // what a test does not set must not be called
+	NotificationRecords // likewise
+	createSession       func(ctx context.Context, by models.Principal, s models.NewSession) (models.Session, error)
+	appendSteps         func(ctx context.Context, by models.Principal, id uuid.UUID, steps []models.Step) (models.Session, error)
+	session             func(ctx context.Context, id uuid.UUID) (models.Session, error)
+	steps               func(ctx context.Context, id uuid.UUID) ([]models.Step, error)
+	sessions            func(ctx context.Context, f models.SessionFilter, p models.Page) ([]models.Session, string, error)
+	handoff             func(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
+	sessionHandoffs     func(ctx context.Context, id uuid.UUID, p models.Page) ([]models.HandoffView, string, error)
+	queue               func(ctx context.Context, f models.QueueFilter, p models.Page) ([]models.HandoffView, string, error)
+	timeline            func(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
 }
 
 func (f *fakeRecords) CreateSession(ctx context.Context, by models.Principal, s models.NewSession) (models.Session, error) {

@@ -39,6 +39,10 @@ type TransitionRequest struct {
 	Note string
 	// Key is the Idempotency-Key, or empty.
 	Key string
+	// Door is how it was asked for; empty is [DoorAPI].
+	Door Door
+	// Generation is the one that is meant; 0 means whichever it is.
+	Generation int
 }
 
 // Page asks for a part of a list.
@@ -113,6 +117,8 @@ type EventData struct {
 	CreatedAt       time.Time    `json:"created_at"`
 	Effect          *EffectEvent `json:"effect,omitempty"`
 	Ticket          *TicketEvent `json:"ticket,omitempty"`
+	// Notifications counts those of the handoff, when it is them that changed.
+	Notifications map[DeliveryState]int `json:"notifications,omitempty"`
 }
 
 // EffectEvent is the part of an event that tells of a side effect.

@@ -131,7 +131,14 @@ type Door string
 const (
 	DoorAPI      Door = "api"
 	DoorOperator Door = "operator" // a signal from the Temporal UI or CLI
+	DoorSlack    Door = "slack"    // the button of a message in Slack
+	DoorLink     Door = "link"     // a signed link in a mail or card
 )
+
+// Valid reports whether d is one of the doors above.
+func (d Door) Valid() bool {
+	return d == DoorAPI || d == DoorOperator || d == DoorSlack || d == DoorLink
+}
 
 // EffectKind names a side effect of a handoff.
 type EffectKind string

@@ -81,6 +81,7 @@ func (w *Worker) build() []worker.Worker {
 	decisions.RegisterWorkflow(workflows.EffectWorkflow)
 	decisions.RegisterWorkflow(workflows.TicketWorkflow)
 	decisions.RegisterWorkflow(workflows.BriefingWorkflow)
+	decisions.RegisterWorkflow(workflows.RecipientWorkflow)
 	decisions.RegisterWorkflow(workflows.MaintenanceWorkflow)
 	decisions.RegisterWorkflow(workflows.ReconcileWorkflow)
 	decisions.RegisterActivity(acts.Project)
@@ -97,7 +98,13 @@ func (w *Worker) build() []worker.Worker {
 	enrich := worker.New(c, workflows.TaskQueueEnrich, o.effects(o.ModelCalls))
 	enrich.RegisterActivity(acts.BriefByModel)
 
-	return []worker.Worker{decisions, psa, enrich}
+	notify := worker.New(c, workflows.TaskQueueNotify, o.effects(o.Activities))
+	notify.RegisterActivity(acts.Announce)
+	notify.RegisterActivity(acts.PlanDeliveries)
+	notify.RegisterActivity(acts.Deliver)
+	notify.RegisterActivity(acts.UpdateSent)
+
+	return []worker.Worker{decisions, psa, enrich, notify}
 }
 
 // effects are the options of a worker that has activities alone, of which so

@@ -109,7 +109,11 @@ func (h *handoff) update(ctx workflow.Context, verb models.Verb, r Request) (mod
 	// Signals that arrived before this request are still in their channel,
 	// because updates run first. They are heard first.
 	h.drainClaims(ctx)
-	err := h.decide(ctx, verb, r, models.DoorAPI, workflow.GetCurrentUpdateInfo(ctx).ID)
+	door := r.Door
+	if door != models.DoorSlack && door != models.DoorLink {
+		door = models.DoorAPI
+	}
+	err := h.decide(ctx, verb, r, door, workflow.GetCurrentUpdateInfo(ctx).ID)
 	return h.snap, toRefusal(h.snap, err)
 }
 

@@ -19,6 +19,8 @@ const (
 	// TaskQueueEnrich is for calls of language models alone, which may be slow
 	// and few at once.
 	TaskQueueEnrich = "baton-enrich"
+	// TaskQueueNotify is for telling people.
+	TaskQueueNotify = "baton-notify"
 )
 
 // SignalClaim is the operators' door: a claim without an answer, for the
@@ -130,6 +132,8 @@ type Request struct {
 	ActorRole  models.Role `json:"actor_role"`
 	// TargetUserID is for reassign alone.
 	TargetUserID *uuid.UUID `json:"target_user_id,omitempty"`
+	// Door is how it was asked for; empty is [models.DoorAPI].
+	Door models.Door `json:"door,omitempty"`
 }
 
 // ClaimSignal is the payload of [SignalClaim]. Who may send signals is decided

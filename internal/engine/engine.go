@@ -27,6 +27,7 @@ type Records interface {
 	Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
 	PSASteps(ctx context.Context, handoffID uuid.UUID) ([]models.PSAStep, error)
 	OpenHandoff(ctx context.Context, sessionID uuid.UUID) (id uuid.UUID, found bool, err error)
+	ReopenDelivery(ctx context.Context, handoffID, id uuid.UUID) (models.Delivery, error)
 	RetryPSASteps(ctx context.Context, handoffID uuid.UUID, seen []models.PSAStep) error
 }
 

@@ -40,6 +40,9 @@ var rows = []any{
 	models.ModelCall{},
 	models.BriefingGrade{},
 	models.BriefingSettings{},
+	models.Endpoint{},
+	models.NotificationPreference{},
+	models.Delivery{},
 }
 
 func open(t *testing.T) *Store {

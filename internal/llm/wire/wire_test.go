@@ -36,7 +36,7 @@ func exchange(t *testing.T, status int, header http.Header, body []byte) *wire.E
 	res, err := x.Do(r)
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
-	_, err = x.Do(r) //nolint:bodyclose // there is none
+	_, err = x.Do(r)      //nolint:bodyclose // there is none
 	require.Error(t, err) // never twice
 	return x
 }
