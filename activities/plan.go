@@ -67,11 +67,16 @@ func (p *planner) decide(rows []models.Delivery) {
 
 func (p *planner) channel(name notify.ChannelName, rows []models.Delivery) {
 	var fresh, due, waiting []models.Delivery
-	recent, bundled := 0, false
+	recent, stuck := 0, 0
 	for _, d := range rows {
 		switch {
 		case d.ReleasedAt != nil:
-			bundled = bundled || d.Open() && d.BundleID != nil
+			switch {
+			case d.Open() && d.BundleID != nil:
+				stuck = p.limits.Singles
+			case d.Open() && d.Priority != models.PriorityCritical:
+				stuck++
+			}
 			if d.BundleID == nil && d.Priority != models.PriorityCritical && (d.Open() || d.ReleasedAt.After(p.now.Add(-p.limits.Window))) {
 				recent++
 			}
@@ -92,7 +97,7 @@ func (p *planner) channel(name notify.ChannelName, rows []models.Delivery) {
 	}
 	until := p.now.Add(p.limits.Hold)
 	switch {
-	case bundled: // one at a time: the next one tells of these
+	case stuck >= p.limits.Singles: // what is under way comes first: the next bundle tells of these
 		for _, d := range due {
 			p.hold(d, until, reasonCeiling)
 		}

@@ -78,6 +78,12 @@ func TestACeilingIsKeptAndTheRestGoesTogether(t *testing.T) {
 	p.apply(rows)
 
 	p = planOf(planNow.Add(2*time.Minute), time.Time{}, rows...)
+	require.Empty(t, p.plan.Bundles, "as long as those before are stuck, more would be, too")
+	p.apply(rows)
+	for i := range rows[:5] {
+		rows[i].State = models.DeliveryDone
+	}
+	p = planOf(planNow.Add(4*time.Minute), time.Time{}, rows...)
 	require.Len(t, p.plan.Bundles, 1)
 	for _, members := range p.plan.Bundles {
 		require.Len(t, members, 46)
@@ -85,21 +91,22 @@ func TestACeilingIsKeptAndTheRestGoesTogether(t *testing.T) {
 	require.True(t, p.wake.IsZero())
 	p.apply(rows)
 	sends := p.sendings(rows)
-	require.Len(t, sends, 6, "those let go and not yet sent, and the bundle")
+	require.Len(t, sends, 1)
+	require.True(t, sends[0].Bundle)
 
 	// While the bundle is under way there is no other.
 	rows = append(rows, due(notify.ChannelEmail, models.PriorityNormal))
-	p = planOf(planNow.Add(3*time.Minute), time.Time{}, rows...)
+	p = planOf(planNow.Add(5*time.Minute), time.Time{}, rows...)
 	require.Len(t, p.plan.Hold, 1)
 	p.apply(rows)
-	p = planOf(planNow.Add(6*time.Minute), time.Time{}, rows...)
+	p = planOf(planNow.Add(8*time.Minute), time.Time{}, rows...)
 	require.Empty(t, p.plan.Bundles)
 	require.Len(t, p.plan.Hold, 1)
 	for i := range rows[:51] {
 		rows[i].State = models.DeliveryDone
 	}
 	p.apply(rows)
-	p = planOf(planNow.Add(9*time.Minute), time.Time{}, rows...)
+	p = planOf(planNow.Add(11*time.Minute), time.Time{}, rows...)
 	require.Len(t, p.plan.Release, 1, "one alone needs no bundle")
 }
 
