@@ -128,7 +128,7 @@ func TestWhatIsNotHeldBack(t *testing.T) {
 	p.apply(low)
 	require.Len(t, planOf(tonight, time.Time{}, low...).plan.Bundles, 1, "in the morning it is one message")
 	require.Len(t, planOf(planNow.Add(time.Minute), time.Time{}, low...).plan.Bundles, 1, "as soon as the quiet hours were changed")
-	require.Len(t, planOf(planNow, tonight, low...).plan.Hold, 0, "nothing is written twice")
+	require.Empty(t, planOf(planNow, tonight, low...).plan.Hold, "nothing is written twice")
 
 	// Trouble with a channel counts like messages: what waits behind it goes together.
 	stuck := []models.Delivery{}

@@ -241,6 +241,7 @@ func (p *recipientPlay) Session(context.Context, uuid.UUID) (models.Session, err
 }
 func (p *recipientPlay) Steps(context.Context, uuid.UUID) ([]models.Step, error) { return nil, nil }
 func (p *recipientPlay) User(context.Context, uuid.UUID) (models.User, error)    { return p.ana, nil }
+
 func (p *recipientPlay) Means(context.Context) (models.Means, error) {
 	return models.Means{Mail: true}, nil
 }

@@ -82,8 +82,11 @@ func (c upCmd) Run(ctx context.Context) error {
 
 	quiet := slog.New(slog.DiscardHandler)
 	messages, err := sandbox.StartMessages(ctx, []sandbox.Member{
-		{Name: "Sam Okoro", Email: demo.Junior}, {Name: "Ana Costa", Email: demo.Ana}, {Name: "Ben Fischer", Email: demo.Ben},
-		{Name: "Ada Nowak", Email: demo.Admin}, {Name: "Olga Petrova", Email: demo.Owner},
+		{Name: "Sam Okoro", Email: demo.Junior},
+		{Name: "Ana Costa", Email: demo.Ana},
+		{Name: "Ben Fischer", Email: demo.Ben},
+		{Name: "Ada Nowak", Email: demo.Admin},
+		{Name: "Olga Petrova", Email: demo.Owner},
 	}, c.public()+"/api/v1/slack/interactions", quiet)
 	if err != nil {
 		return err

@@ -345,7 +345,7 @@ func (s *Store) ReopenDelivery(ctx context.Context, handoffID, id uuid.UUID) (mo
 	if err != nil {
 		return d, translate("retrying a notification", err)
 	}
-	if tag.RowsAffected() == 0 && !(d.State == models.DeliveryPending && d.Attempts == 0) { // asked for before
+	if tag.RowsAffected() == 0 && (d.State != models.DeliveryPending || d.Attempts > 0) { // or it was asked for before
 		return d, models.Errorf(models.CodeConflict, "The notification has not failed: there is nothing to try again.")
 	}
 	return s.Delivery(ctx, id)
