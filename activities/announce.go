@@ -100,6 +100,7 @@ type NotifyRecords interface {
 	OutdatedRecipients(ctx context.Context, handoffID uuid.UUID) ([]string, error)
 	NotificationSettings(ctx context.Context, user uuid.UUID) (settings models.NotificationSettings, found bool, err error)
 	Team(ctx context.Context, id uuid.UUID) (models.Team, error)
+	StaleRecipients(ctx context.Context, before time.Time, limit int) ([]models.Delivery, error)
 }
 
 // Notifying is what telling people needs. Without records, nobody is told.
