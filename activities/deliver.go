@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -209,6 +210,9 @@ func (d *delivering) leaveOut(ctx context.Context) error {
 		gone[why] = append(gone[why], r.ID)
 	}
 	for why, ids := range gone {
+		if d.maybe {
+			why = "Not sent again, though it is not known whether it was sent: " + strings.TrimPrefix(why, "Not sent: ")
+		}
 		if err := d.notifying.Records.EndDeliveries(ctx, ids, models.DeliveryEnd{State: models.DeliverySkipped, Reason: &why, Unclear: d.maybe}); err != nil {
 			return err
 		}

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -217,59 +215,45 @@ func (s *Store) BeginDeliveries(ctx context.Context, ids []uuid.UUID) (maybe, op
 	return maybe, len(all) > 0, attempts, translate("beginning a notification", err)
 }
 
-// EndDeliveries stores how an attempt ended. The feed is told when one has
-// failed for good, and when nothing of a handoff is left to tell.
+// EndDeliveries stores how an attempt ended. That comes first and alone, because
+// a worker that dies before may tell somebody twice. The feed is told when one
+// has failed for good, and when nothing of a handoff is left to tell.
 func (s *Store) EndDeliveries(ctx context.Context, ids []uuid.UUID, end models.DeliveryEnd) error {
 	acct, err := account(ctx)
 	if err != nil {
 		return err
 	}
+	at := now()
+	var done *time.Time
+	if end.State == models.DeliveryDone {
+		done = &at
+	}
+	rows, _ := s.pool.Query(ctx, `UPDATE deliveries d SET state = $3, reason = $4, next_attempt_at = $5, provider_id = $6, provider_where = $7,
+			began_at = CASE WHEN $8 THEN d.began_at END, held_until = NULL, done_at = $9, updated_at = $10
+		WHERE d.account_id = $1 AND d.id = ANY ($2) AND `+openDelivery+` RETURNING d.handoff_id`,
+		acct, ids, end.State, end.Reason, end.NextAttemptAt, end.ProviderID, end.ProviderWhere, end.Unclear, done, at)
+	handoffs, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil || end.State == models.DeliveryRetrying {
+		return translate("recording a notification", err)
+	}
 	told := false
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		told = false
-		rows, _ := tx.Query(ctx, `SELECT DISTINCT d.handoff_id FROM deliveries d WHERE d.account_id = $1 AND d.id = ANY ($2)`, acct, ids)
-		handoffs, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-		if err != nil {
-			return err
-		}
-		// In one order, so that two bundles do not wait for each other.
-		slices.SortFunc(handoffs, func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
-		for _, h := range handoffs {
+	for _, h := range handoffs {
+		err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 			if err := lockHandoff(ctx, tx, acct, h); err != nil {
 				return err
 			}
-		}
-		at := now()
-		var done *time.Time
-		if end.State == models.DeliveryDone {
-			done = &at
-		}
-		_, err = tx.Exec(ctx, `UPDATE deliveries d SET state = $3, reason = $4, next_attempt_at = $5, provider_id = $6, provider_where = $7,
-				began_at = CASE WHEN $8 THEN d.began_at END, held_until = NULL, done_at = $9, updated_at = $10
-			WHERE d.account_id = $1 AND d.id = ANY ($2) AND `+openDelivery,
-			acct, ids, end.State, end.Reason, end.NextAttemptAt, end.ProviderID, end.ProviderWhere, end.Unclear, done, at)
-		if err != nil || end.State == models.DeliveryRetrying {
-			return err
-		}
-		for _, h := range handoffs {
 			var open bool
 			err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM deliveries d WHERE d.account_id = $1 AND d.handoff_id = $2 AND `+openDelivery+`)`, acct, h).Scan(&open)
-			if err != nil {
+			if err != nil || open && end.State != models.DeliveryFailed {
 				return err
-			}
-			if open && end.State != models.DeliveryFailed {
-				continue
 			}
 			one, err := tellNotifications(ctx, tx, acct, h)
-			if err != nil {
-				return err
-			}
 			told = told || one
+			return err
+		})
+		if err != nil {
+			return translate("telling of a notification", err)
 		}
-		return nil
-	})
-	if err != nil {
-		return translate("recording a notification", err)
 	}
 	if told {
 		s.wake()
