@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -143,7 +144,7 @@ func (w *town) holdStorm(many int, claimed map[uuid.UUID]time.Time, hook *notify
 		note(h.ID, time.Time{})
 	}
 	messages := map[string]string{} // to their channel
-	states := map[models.DeliveryState]int{}
+	states, uncertain := map[models.DeliveryState]int{}, 0
 	for _, d := range deliveries {
 		states[d.State]++
 		switch d.State {
@@ -156,6 +157,9 @@ func (w *town) holdStorm(many int, claimed map[uuid.UUID]time.Time, hook *notify
 			}
 		case models.DeliverySkipped:
 			require.Contains(t, claimed, d.HandoffID, "nobody was told of what still waits")
+			if strings.HasPrefix(*d.Reason, "Not sent again") {
+				uncertain++
+			}
 		default:
 			t.Errorf("%s by %s: %s %v", d.Step, d.Channel, d.State, d.Reason)
 		}
@@ -172,14 +176,5 @@ func (w *town) holdStorm(many int, claimed map[uuid.UUID]time.Time, hook *notify
 	// A mail, and a webhook that fails after it took the message, may come twice
 	// with the same id, which is how a receiver tells.
 	require.LessOrEqual(t, repeated["email"], max(1, len(deliveries)/1000))
-	require.Len(t, w.slack.Messages(slackAna), slackDone(messages))
-}
-
-func slackDone(messages map[string]string) (n int) {
-	for _, channel := range messages {
-		if channel == "slack" {
-			n++
-		}
-	}
-	return n
+	require.LessOrEqual(t, repeated["unknown"], uncertain, "what came and is not done is said to be uncertain")
 }
