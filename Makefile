@@ -81,6 +81,11 @@ kills: bin/temporal ## kill a hundred workers between a PSA's commit and our ack
 	BATON_TEST_KILLS=$(or $(KILLS),100) BATON_TEST_SEED=$(SEED) go run ./cmd/baton devstack -- \
 		go test -race -count=1 -v -timeout 30m -run TestAKilledWorkerTellsATicketOnce ./internal/app
 
+.PHONY: storm
+storm: bin/temporal ## announce 500 handoffs while workers are killed, and count who was told (HANDOFFS=…, SEED=…)
+	BATON_TEST_STORM=$(or $(HANDOFFS),500) BATON_TEST_SEED=$(SEED) go run ./cmd/baton devstack -- \
+		go test -race -count=1 -v -timeout 40m -run TestNotificationsInAStorm ./internal/app
+
 .PHONY: fuzz
 fuzz: ## let each fuzz target run for FUZZTIME (default 30s)
 	@tools/fuzz $(or $(FUZZTIME),30s)

@@ -39,8 +39,10 @@ type Activities struct {
 	briefings   Briefings
 	redaction   Redaction
 	ladders     Ladders
+	notifying   Notifying
 	pushing     turns
 	asking      turns
+	telling     turns
 	log         *slog.Logger
 }
 
@@ -52,6 +54,7 @@ type Options struct {
 	Briefings   Briefings
 	Redaction   Redaction
 	Ladders     Ladders
+	Notifying   Notifying
 	// Log hears what a person has to look into.
 	Log *slog.Logger
 }
@@ -60,7 +63,7 @@ type Options struct {
 func New(o Options) *Activities {
 	return &Activities{
 		records: o.Records, maintenance: o.Maintenance, ticketing: o.Ticketing, briefings: o.Briefings,
-		redaction: o.Redaction, ladders: o.Ladders, log: o.Log,
+		redaction: o.Redaction, ladders: o.Ladders, notifying: o.Notifying, log: o.Log,
 	}
 }
 
@@ -75,13 +78,13 @@ type Shown struct {
 // its briefing and its ladder. It is idempotent and order-free: the store compares versions. It
 // never gives up: nothing else would show the decision.
 func (a *Activities) Project(ctx context.Context, snap models.Snapshot) (Shown, error) {
-	if last := snap.Last(); last.Door == models.DoorAPI && !last.Status.Closed() && attempt(ctx) == 1 {
+	if last := snap.Last(); last.Door != models.DoorOperator && !last.Status.Closed() && attempt(ctx) == 1 {
 		giveWay(ctx)
 	}
 	ctx = tenant.With(ctx, snap.AccountID)
 	row, err := a.records.Project(ctx, snap)
 	if err == nil {
-		err = errors.Join(a.handToTicket(ctx, snap, row), a.handToBriefing(ctx, snap, row), a.handToLadder(ctx, snap))
+		err = errors.Join(a.handToTicket(ctx, snap, row), a.handToBriefing(ctx, snap, row), a.handToLadder(ctx, snap), a.handToPeople(ctx, snap, row))
 	}
 	if err == nil {
 		return Shown{Version: row.Version, Status: row.Status}, nil

@@ -42,9 +42,6 @@ type Handoffs interface {
 	Transition(ctx context.Context, by models.Principal, req models.TransitionRequest) (models.HandoffView, error)
 }
 
-// verbAnswer is the transition by which a sender answers the holder's questions.
-const verbAnswer models.Verb = "answer"
-
 // LadderNews is where a handoff stands for its ladder.
 type LadderNews struct {
 	Version    int           `json:"version"`
@@ -68,7 +65,7 @@ func NewsOf(snap models.Snapshot) LadderNews {
 	var holder *uuid.UUID
 	for _, t := range snap.Transitions {
 		switch {
-		case t.Status == models.StatusQueued && (t.Generation != n.Generation || t.Verb == verbAnswer):
+		case t.Status == models.StatusQueued && (t.Generation != n.Generation || t.Verb == models.VerbAnswer):
 			// It begins to wait, and whatever was before does not count.
 			n.Kind, n.Since, n.Began, n.Pauses, n.Former = kindOf(snap.Intent, t), t.At, t.Version, nil, holder
 			away = time.Time{}
@@ -95,7 +92,7 @@ func kindOf(intent models.Intent, t models.Transition) notify.Kind {
 		return notify.KindEscalated
 	case t.Verb == models.VerbReassign:
 		return notify.KindReassigned
-	case t.Verb == verbAnswer:
+	case t.Verb == models.VerbAnswer:
 		return notify.KindAnswered
 	case t.Door == models.DoorLease:
 		return notify.KindTakenBack

@@ -49,7 +49,7 @@ func TestNewsFoldTransitions(t *testing.T) {
 		},
 		{
 			"answered",
-			[]models.Transition{create, transition(5, models.VerbClaim, models.StatusClaimed, 1, &ana), transition(6, "return", "returned", 1, nil), transition(8, verbAnswer, models.StatusQueued, 1, nil)},
+			[]models.Transition{create, transition(5, models.VerbClaim, models.StatusClaimed, 1, &ana), transition(6, "return", "returned", 1, nil), transition(8, models.VerbAnswer, models.StatusQueued, 1, nil)},
 			LadderNews{Generation: 1, Status: models.StatusQueued, Kind: notify.KindAnswered, Since: at(8), Began: 4, Former: &ana},
 		},
 		{

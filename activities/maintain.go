@@ -44,22 +44,29 @@ const Abandoned = 15 * time.Minute
 // it to be renewed here: its workflow should have done so.
 const briefingSettled = 2 * time.Minute
 
+// overdue is how late a notification must be for its recipient to be woken here:
+// their workflow should have looked at it.
+const overdue = 10 * time.Minute
+
 // MaintenanceReport counts what was removed, and what was asked for.
 type MaintenanceReport struct {
 	Starts    int   `json:"starts"`
 	Events    int64 `json:"events"`
 	Briefings int   `json:"briefings,omitempty"`
+	// Recipients counts those who were woken because they had forgotten something.
+	Recipients int `json:"recipients,omitempty"`
 }
 
 // Maintain ends what nobody retried: rows of handoffs that never started, and
 // feed events past their time. It has stale briefings renewed that nobody was
-// told of. What fails does not keep the rest from being done.
+// told of, and wakes recipients whose notifications are overdue. What fails does not keep the rest from being done.
 func (a *Activities) Maintain(ctx context.Context) (MaintenanceReport, error) {
 	starts, startsErr := a.endAbandonedStarts(ctx)
 	events, eventsErr := a.maintenance.Records.PruneFeed(ctx, a.maintenance.KeepFeed)
 	briefings, briefingsErr := a.renewBriefings(ctx)
-	report := MaintenanceReport{Starts: starts, Events: events, Briefings: briefings}
-	if err := errors.Join(startsErr, eventsErr, briefingsErr); err != nil {
+	recipients, recipientsErr := a.wakeRecipients(ctx)
+	report := MaintenanceReport{Starts: starts, Events: events, Briefings: briefings, Recipients: recipients}
+	if err := errors.Join(startsErr, eventsErr, briefingsErr, recipientsErr); err != nil {
 		a.log.WarnContext(ctx, "housekeeping is not finished", "error", err)
 		return report, forTemporal(err)
 	}
@@ -97,4 +104,20 @@ func (a *Activities) renewBriefings(ctx context.Context) (asked int, err error) 
 		asked++
 	}
 	return asked, err
+}
+
+// wakeRecipients has it looked at again what should have been sent, or tried
+// again, long ago. Their workflows most often know better, and stay as they are.
+func (a *Activities) wakeRecipients(ctx context.Context) (woken int, err error) {
+	if a.notifying.Records == nil {
+		return 0, nil
+	}
+	rows, err := a.notifying.Records.StaleRecipients(ctx, time.Now().Add(-overdue), 500)
+	for _, row := range rows {
+		if wakeErr := a.notifying.Recipients.TellRecipient(ctx, row.AccountID, row.Recipient); wakeErr != nil {
+			return woken, errors.Join(err, fmt.Errorf("recipient %s: %w", row.Recipient, wakeErr))
+		}
+		woken++
+	}
+	return woken, err
 }

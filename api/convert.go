@@ -149,7 +149,7 @@ func (s *Server) handoff(v models.HandoffView, level detailLevel) gen.Handoff {
 		Documentation: documentation(effects, v.Documentation, level),
 		PSA:           psa(v, effects),
 		Briefing:      briefingState(v, effects),
-		Notifications: gen.Notifications{Pending: 0, Retrying: 0, Done: 0, Failed: 0, Skipped: 0},
+		Notifications: notifications(v.Notifications),
 		Links:         gen.HandoffLinks{Self: handoffPath(v.SessionID, v.ID), Temporal: s.temporalLink(v.AccountID, v.SessionID)},
 	}
 }

@@ -24,7 +24,7 @@ const aHandoffJSON = `{
 	"documentation": {"state": "pending", "reason": null, "attempts": 0, "next_attempt_at": null, "markdown": null, "plain": null, "truncated": false, "step_count": 0, "created_at": null},
 	"psa": {"state": "pending", "reason": null, "ticket_id": null, "note_id": null, "attempts": 0, "last_error": null, "next_attempt_at": null, "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null},
 	"briefing": {"state": "pending", "reason": null, "attempts": 0, "next_attempt_at": null, "version": null, "source": null, "stale": false},
-	"notifications": {"pending": 0, "retrying": 0, "done": 0, "failed": 0, "skipped": 0},
+	"notifications": {"pending": 0, "held": 0, "retrying": 0, "done": 0, "failed": 0, "skipped": 0},
 	"links": {"self": "/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21", "temporal": null}
 }`
 

@@ -26,6 +26,7 @@ import (
 
 func TestMain(m *testing.M) {
 	openapi3filter.RegisterBodyDecoder("text/event-stream", openapi3filter.PlainBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.PlainBodyDecoder)
 	goleak.VerifyTestMain(m)
 }
 
@@ -74,10 +75,22 @@ type fakeHandoffs struct {
 	retryPSA   func(ctx context.Context, by models.Principal, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
 	renew      func(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
 	stepped    []uuid.UUID // by StepsAdded
+	woken      []string    // by TellRecipient
+
+	retryDelivery func(ctx context.Context, by models.Principal, sessionID, handoffID, id uuid.UUID) (models.Delivery, error)
 }
 
 func (f *fakeHandoffs) RenewBriefing(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error) {
 	return f.renew(ctx, sessionID, handoffID)
+}
+
+func (f *fakeHandoffs) RetryDelivery(ctx context.Context, by models.Principal, sessionID, handoffID, id uuid.UUID) (models.Delivery, error) {
+	return f.retryDelivery(ctx, by, sessionID, handoffID, id)
+}
+
+func (f *fakeHandoffs) TellRecipient(_ context.Context, _ uuid.UUID, recipient string) error {
+	f.woken = append(f.woken, recipient)
+	return nil
 }
 
 func (f *fakeHandoffs) StepsAdded(_ context.Context, s models.Session) {
@@ -99,6 +112,7 @@ func (f *fakeHandoffs) Transition(ctx context.Context, by models.Principal, req 
 type fakeRecords struct {
 	BriefingRecords // what a test does not set must not be called
 	LadderRecords
+	NotificationRecords
 	createSession   func(ctx context.Context, by models.Principal, s models.NewSession) (models.Session, error)
 	appendSteps     func(ctx context.Context, by models.Principal, id uuid.UUID, steps []models.Step) (models.Session, error)
 	session         func(ctx context.Context, id uuid.UUID) (models.Session, error)

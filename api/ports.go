@@ -7,7 +7,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/baton-handoff/baton/internal/channels"
 	"github.com/baton-handoff/baton/internal/connections"
+	"github.com/baton-handoff/baton/internal/doors"
 	port "github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/models"
 )
@@ -31,6 +33,11 @@ type Handoffs interface {
 	// RenewBriefing has an open handoff briefed again. It does not wait for the
 	// outcome.
 	RenewBriefing(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
+	// RetryDelivery has a failed notification sent again. It does not wait for the
+	// outcome. Without a failure it fails with [models.CodeConflict].
+	RetryDelivery(ctx context.Context, by models.Principal, sessionID, handoffID, id uuid.UUID) (models.Delivery, error)
+	// TellRecipient has it decided anew what a recipient is told, and when.
+	TellRecipient(ctx context.Context, account uuid.UUID, recipient string) error
 	// StepsAdded is told of a session that has more steps than before.
 	StepsAdded(ctx context.Context, s models.Session)
 }
@@ -49,6 +56,7 @@ type Records interface {
 	Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
 	BriefingRecords
 	LadderRecords
+	NotificationRecords
 }
 
 // LadderRecords is what is stored of ladders.
@@ -62,6 +70,14 @@ type LadderRecords interface {
 	// StillHere fails with [models.CodeConflict] when it is too late.
 	StillHere(ctx context.Context, sessionID, handoffID, user uuid.UUID) error
 	HandoffWaits(ctx context.Context, since, until time.Time, limit int) ([]models.HandoffWait, error)
+}
+
+// NotificationRecords is what is stored of notifications.
+type NotificationRecords interface {
+	Deliveries(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.DeliveryView, error)
+	DeliveryCounts(ctx context.Context, since time.Time) ([]models.DeliveryCount, error)
+	NotificationSettings(ctx context.Context, user uuid.UUID) (settings models.NotificationSettings, found bool, err error)
+	SaveNotificationSettings(ctx context.Context, user uuid.UUID, settings models.NotificationSettings) error
 }
 
 // BriefingRecords is what is stored of briefings.
@@ -89,6 +105,26 @@ type Connections interface {
 	// Callback fails with [models.CodeNotFound] for an unknown secret and
 	// [models.CodeForbidden] for a call that does not come from the PSA.
 	Callback(ctx context.Context, secret string, header http.Header, body []byte) error
+}
+
+// Channels are the means by which accounts tell people. The account comes from
+// the context.
+type Channels interface {
+	List(ctx context.Context) ([]channels.View, error)
+	Get(ctx context.Context, id uuid.UUID) (channels.View, error)
+	Create(ctx context.Context, by models.Principal, ch channels.Change) (channels.View, error)
+	Set(ctx context.Context, by models.Principal, id uuid.UUID, ch channels.Change) (channels.View, error)
+	Remove(ctx context.Context, by models.Principal, id uuid.UUID) error
+	// Test fails with a [*notify.Error] when the message was not taken.
+	Test(ctx context.Context, by models.Principal, id uuid.UUID) error
+}
+
+// Doors let people claim from where they are. They find the account themselves.
+type Doors interface {
+	// Slack fails with [models.CodeForbidden] for what does not come from Slack.
+	Slack(ctx context.Context, h http.Header, body []byte) error
+	Look(ctx context.Context, token string) (doors.Linked, error)
+	Claim(ctx context.Context, token string) (doors.Linked, error)
 }
 
 // Feed opens streams of an account's events.

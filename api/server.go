@@ -24,6 +24,10 @@ type Options struct {
 	Feed     Feed
 	// Connections answers /psa; without it, that is a 404.
 	Connections Connections
+	// Channels answers /notifications/channels, and Doors claims by Slack and by
+	// links; without them, that is a 404.
+	Channels Channels
+	Doors    Doors
 	// Checks are what /readyz asks.
 	Checks []Check
 	Logger *slog.Logger
@@ -134,6 +138,9 @@ func (s *Server) routes() {
 		gen.GinServerOptions{BaseURL: "", Middlewares: nil, ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, err) }})
 	described.GET(streamRoute, s.stream)
 	described.POST("/api/v1/psa/callbacks/:token", s.psaCallback)
+	described.POST("/api/v1/slack/interactions", s.slackInteraction)
+	described.GET("/claim/:token", s.openClaim)
+	described.POST("/claim/:token", s.confirmClaim)
 	described.GET("/metrics", s.metrics)
 	described.GET("/openapi.json", s.openAPI)
 	s.docs(e)

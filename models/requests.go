@@ -125,6 +125,8 @@ type EventData struct {
 	Effect          *EffectEvent `json:"effect,omitempty"`
 	Ticket          *TicketEvent `json:"ticket,omitempty"`
 	Ladder          *LadderEvent `json:"ladder,omitempty"`
+	// Notifications counts those of the handoff, when it is them that changed.
+	Notifications map[DeliveryState]int `json:"notifications,omitempty"`
 }
 
 // EffectEvent is the part of an event that tells of a side effect.

@@ -148,6 +148,8 @@ type HandoffView struct {
 	Ticket *HandoffTicket `gorm:"serializer:json"`
 	// Documentation is set once it has been written; in lists without its text.
 	Documentation *Documentation `gorm:"serializer:json"`
+	// Notifications counts what was, or is to be, told to people of it.
+	Notifications map[DeliveryState]int `gorm:"serializer:json"`
 }
 
 // Effect is the state of one side effect of a handoff. Its JSON is that of the

@@ -142,7 +142,14 @@ const (
 	DoorAPI      Door = "api"
 	DoorOperator Door = "operator" // a signal from the Temporal UI or CLI
 	DoorLease    Door = "lease"    // its holder showed no activity
+	DoorSlack    Door = "slack"    // the button of a message in Slack
+	DoorLink     Door = "link"     // a signed link in a mail or card
 )
+
+// Valid reports whether d is one of the doors above.
+func (d Door) Valid() bool {
+	return d == DoorAPI || d == DoorOperator || d == DoorSlack || d == DoorLink || d == DoorLease
+}
 
 // EffectKind names a side effect of a handoff.
 type EffectKind string

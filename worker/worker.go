@@ -82,6 +82,7 @@ func (w *Worker) build() []worker.Worker {
 	decisions.RegisterWorkflow(workflows.TicketWorkflow)
 	decisions.RegisterWorkflow(workflows.BriefingWorkflow)
 	decisions.RegisterWorkflow(workflows.LadderWorkflow)
+	decisions.RegisterWorkflow(workflows.RecipientWorkflow)
 	decisions.RegisterWorkflow(workflows.MaintenanceWorkflow)
 	decisions.RegisterWorkflow(workflows.ReconcileWorkflow)
 	decisions.RegisterActivity(acts.Project)
@@ -104,6 +105,9 @@ func (w *Worker) build() []worker.Worker {
 	tell.RegisterActivity(acts.LadderStep)
 	tell.RegisterActivity(acts.TakeBack)
 	tell.RegisterActivity(acts.Announce)
+	tell.RegisterActivity(acts.PlanDeliveries)
+	tell.RegisterActivity(acts.Deliver)
+	tell.RegisterActivity(acts.UpdateSent)
 
 	return []worker.Worker{decisions, psa, enrich, brief, tell}
 }

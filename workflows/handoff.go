@@ -5,7 +5,6 @@
 package workflows
 
 import (
-	"cmp"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -112,7 +111,11 @@ func (h *handoff) update(ctx workflow.Context, verb models.Verb, r Request) (mod
 	// Signals that arrived before this request are still in their channel,
 	// because updates run first. They are heard first.
 	h.drainClaims(ctx)
-	err := h.decide(ctx, verb, r, cmp.Or(r.Door, models.DoorAPI), workflow.GetCurrentUpdateInfo(ctx).ID)
+	door := r.Door
+	if !door.Valid() || door == models.DoorOperator {
+		door = models.DoorAPI
+	}
+	err := h.decide(ctx, verb, r, door, workflow.GetCurrentUpdateInfo(ctx).ID)
 	return h.snap, toRefusal(h.snap, err)
 }
 

@@ -143,7 +143,7 @@ func (p *ladderPlay) news() {
 
 func (p *ladderPlay) decide(verb models.Verb, r Request, door models.Door) {
 	r.HandoffID = p.snap.HandoffID
-	d, err := Decide(p.snap, verb, r)
+	d, err := Decide(p.snap, verb, r, p.Now())
 	require.NoError(p.t, err)
 	accept(&p.snap, d, door, "", p.Now())
 	p.news()
@@ -285,7 +285,7 @@ func TestLadderWaitsWhileItIsElsewhere(t *testing.T) {
 	p.become(10*time.Minute, "return", "returned")
 	p.become(3*time.Hour+10*time.Minute, "other", models.StatusQueued)
 	p.become(4*time.Hour, "return", "returned")
-	p.become(5*time.Hour, verbAnswer, models.StatusQueued)
+	p.become(5*time.Hour, models.VerbAnswer, models.StatusQueued)
 	p.do(6*time.Hour, models.VerbCancel)
 	p.run()
 	require.Equal(t, []string{
@@ -294,8 +294,6 @@ func TestLadderWaitsWhileItIsElsewhere(t *testing.T) {
 	}, p.told)
 	require.Equal(t, "paused", p.stood[2])
 }
-
-const verbAnswer models.Verb = "answer"
 
 func TestAParkedSessionIsWoken(t *testing.T) {
 	t.Parallel()

@@ -87,11 +87,112 @@ func (e BriefingSource) Valid() bool {
 	}
 }
 
+// Defines values for ChannelState.
+const (
+	ChannelStateBroken   ChannelState = "broken"
+	ChannelStateDisabled ChannelState = "disabled"
+	ChannelStateOK       ChannelState = "ok"
+	ChannelStateUnknown  ChannelState = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the ChannelState enum.
+func (e ChannelState) Valid() bool {
+	switch e {
+	case ChannelStateBroken:
+		return true
+	case ChannelStateDisabled:
+		return true
+	case ChannelStateOK:
+		return true
+	case ChannelStateUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChannelName.
+const (
+	ChannelNameEmail   ChannelName = "email"
+	ChannelNameSlack   ChannelName = "slack"
+	ChannelNameTeams   ChannelName = "teams"
+	ChannelNameWebhook ChannelName = "webhook"
+)
+
+// Valid indicates whether the value is a known member of the ChannelName enum.
+func (e ChannelName) Valid() bool {
+	switch e {
+	case ChannelNameEmail:
+		return true
+	case ChannelNameSlack:
+		return true
+	case ChannelNameTeams:
+		return true
+	case ChannelNameWebhook:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChannelOptionsSecurity.
+const (
+	ChannelOptionsSecurityNone     ChannelOptionsSecurity = "none"
+	ChannelOptionsSecurityStarttls ChannelOptionsSecurity = "starttls"
+	ChannelOptionsSecurityTLS      ChannelOptionsSecurity = "tls"
+)
+
+// Valid indicates whether the value is a known member of the ChannelOptionsSecurity enum.
+func (e ChannelOptionsSecurity) Valid() bool {
+	switch e {
+	case ChannelOptionsSecurityNone:
+		return true
+	case ChannelOptionsSecurityStarttls:
+		return true
+	case ChannelOptionsSecurityTLS:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeliveryState.
+const (
+	DeliveryStateDone     DeliveryState = "done"
+	DeliveryStateFailed   DeliveryState = "failed"
+	DeliveryStateHeld     DeliveryState = "held"
+	DeliveryStatePending  DeliveryState = "pending"
+	DeliveryStateRetrying DeliveryState = "retrying"
+	DeliveryStateSkipped  DeliveryState = "skipped"
+)
+
+// Valid indicates whether the value is a known member of the DeliveryState enum.
+func (e DeliveryState) Valid() bool {
+	switch e {
+	case DeliveryStateDone:
+		return true
+	case DeliveryStateFailed:
+		return true
+	case DeliveryStateHeld:
+		return true
+	case DeliveryStatePending:
+		return true
+	case DeliveryStateRetrying:
+		return true
+	case DeliveryStateSkipped:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Door.
 const (
 	DoorAPI      Door = "api"
 	DoorLease    Door = "lease"
+	DoorLink     Door = "link"
 	DoorOperator Door = "operator"
+	DoorSlack    Door = "slack"
 )
 
 // Valid indicates whether the value is a known member of the Door enum.
@@ -101,7 +202,11 @@ func (e Door) Valid() bool {
 		return true
 	case DoorLease:
 		return true
+	case DoorLink:
+		return true
 	case DoorOperator:
+		return true
+	case DoorSlack:
 		return true
 	default:
 		return false
@@ -862,8 +967,172 @@ type Cancel struct {
 	Note *string `json:"note,omitempty"`
 }
 
+// Channel defines model for Channel.
+type Channel struct {
+	CreatedAt   time.Time                `json:"created_at"`
+	Credentials []ChannelCredentialState `json:"credentials"`
+	Cure        *string                  `json:"cure"`
+	ID          openapi_types.UUID       `json:"id"`
+
+	// Kind A means of telling somebody.
+	Kind ChannelName `json:"kind"`
+	Name string      `json:"name"`
+
+	// Options Each kind of channel has its own.
+	Options ChannelOptions `json:"options"`
+	Reason  *string        `json:"reason"`
+
+	// Secret The secret that Baton made for a new webhook. It is told this once.
+	Secret *string `json:"secret"`
+
+	// State How it is doing. A disabled one is not used before it is changed.
+	State     ChannelState `json:"state"`
+	StateAt   time.Time    `json:"state_at"`
+	UpdatedAt time.Time    `json:"updated_at"`
+	Version   int64        `json:"version"`
+}
+
+// ChannelState How it is doing. A disabled one is not used before it is changed.
+type ChannelState string
+
+// ChannelCredentialState defines model for ChannelCredentialState.
+type ChannelCredentialState struct {
+	Name  string     `json:"name"`
+	Set   bool       `json:"set"`
+	SetAt *time.Time `json:"set_at"`
+}
+
+// ChannelCredentials Write-only. A mail server: password. Slack: token, signing_secret. Teams: url. A webhook: url, secret, previous_secret.
+type ChannelCredentials struct {
+	Password       *string `json:"password,omitempty"`
+	PreviousSecret *string `json:"previous_secret,omitempty"`
+
+	// Secret whsec_ and the base64 of 24 to 64 bytes.
+	Secret        *string `json:"secret,omitempty"`
+	SigningSecret *string `json:"signing_secret,omitempty"`
+
+	// Token The bot's token, xoxb-…
+	Token *string `json:"token,omitempty"`
+	URL   *string `json:"url,omitempty"`
+}
+
+// ChannelName A means of telling somebody.
+type ChannelName string
+
+// ChannelOptions Each kind of channel has its own.
+type ChannelOptions struct {
+	// Direct Of a Slack workspace: whether people are told there by direct messages.
+	Direct *bool `json:"direct,omitempty"`
+
+	// From Of a mail server: the sender, such as Baton <baton@example.com>.
+	From *string `json:"from,omitempty"`
+
+	// Host Of a mail server: its host name.
+	Host *string `json:"host,omitempty"`
+
+	// Port Of a mail server: its port; 0 is the usual one.
+	Port *int `json:"port,omitempty"`
+
+	// Security Of a mail server: how the connection is protected.
+	Security *ChannelOptionsSecurity `json:"security,omitempty"`
+
+	// To The mailbox, or Slack's id of the conversation, that is told when the channel itself is.
+	To *string `json:"to,omitempty"`
+
+	// UserID Of a workflow of Teams or a webhook: the person whom alone it reaches.
+	UserID *openapi_types.UUID `json:"user_id,omitempty"`
+
+	// Username Of a mail server: the user name, if one has to sign in.
+	Username *string `json:"username,omitempty"`
+}
+
+// ChannelOptionsSecurity Of a mail server: how the connection is protected.
+type ChannelOptionsSecurity string
+
+// ChannelTest defines model for ChannelTest.
+type ChannelTest struct {
+	Cure   *string `json:"cure"`
+	OK     bool    `json:"ok"`
+	Reason *string `json:"reason"`
+}
+
+// Channels defines model for Channels.
+type Channels struct {
+	Items []Channel `json:"items"`
+}
+
 // Claim A claim says nothing more than its path.
 type Claim = map[string]interface{}
+
+// Deliveries defines model for Deliveries.
+type Deliveries struct {
+	Items []Delivery `json:"items"`
+}
+
+// Delivery One notification to one recipient over one channel.
+type Delivery struct {
+	Attempts int `json:"attempts"`
+
+	// Because Why this recipient: target, team, admins, sender, holder, user or endpoint.
+	Because string `json:"because"`
+
+	// Bundled Whether one message told of it together with others.
+	Bundled bool `json:"bundled"`
+
+	// Channel A means of telling somebody.
+	Channel ChannelName `json:"channel"`
+
+	// ChannelID The account's channel; null for mail by Baton's own server.
+	ChannelID   *openapi_types.UUID `json:"channel_id"`
+	ChannelName *string             `json:"channel_name"`
+	CreatedAt   time.Time           `json:"created_at"`
+	Generation  int                 `json:"generation"`
+	HeldUntil   *time.Time          `json:"held_until"`
+	ID          openapi_types.UUID  `json:"id"`
+
+	// Kind What it is about: escalated, waiting, returned, and so on.
+	Kind          string     `json:"kind"`
+	NextAttemptAt *time.Time `json:"next_attempt_at"`
+
+	// ProviderID What the service calls the message: Message-ID, Slack's ts, webhook-id.
+	ProviderID *string `json:"provider_id"`
+
+	// Reason Why it is held, retried, skipped or has failed, and what to do.
+	Reason *string    `json:"reason"`
+	SentAt *time.Time `json:"sent_at"`
+
+	// State Where a notification stands. A skipped one was no longer true when its turn came.
+	State DeliveryState `json:"state"`
+
+	// Step What it is for, such as a step of the ladder.
+	Step string `json:"step"`
+
+	// UserID Who is told; null when it is a channel itself.
+	UserID   *openapi_types.UUID `json:"user_id"`
+	UserName *string             `json:"user_name"`
+}
+
+// DeliveryReport defines model for DeliveryReport.
+type DeliveryReport struct {
+	Items []DeliveryReportRow `json:"items"`
+	Since time.Time           `json:"since"`
+}
+
+// DeliveryReportRow defines model for DeliveryReportRow.
+type DeliveryReportRow struct {
+	// Channel A means of telling somebody.
+	Channel ChannelName `json:"channel"`
+	Count   int         `json:"count"`
+
+	// MedianSeconds From the announcement until it was sent; null unless done.
+	MedianSeconds *float64 `json:"median_seconds"`
+
+	// State Where a notification stands. A skipped one was no longer true when its turn came.
+	State DeliveryState `json:"state"`
+}
+
+// DeliveryState Where a notification stands. A skipped one was no longer true when its turn came.
+type DeliveryState string
 
 // Documentation The ticket note, written for people from the session and the engineer's notes. In lists its text is left out:
 // `markdown` and `plain` are `null`.
@@ -894,7 +1163,7 @@ type Documentation struct {
 	Truncated bool `json:"truncated"`
 }
 
-// Door How it was asked for: over this API, by an operator in Temporal, or because its holder showed no activity.
+// Door How it was asked for: over this API, by an operator in Temporal, by a button in Slack, by a link in a mail or card, or because its holder showed no activity.
 type Door string
 
 // EffectState `retrying` is temporary trouble that is tried again by itself; `failed` is trouble that somebody has to cure;
@@ -924,7 +1193,7 @@ type FieldProblem struct {
 
 // Handoff One act of passing a session on.
 //
-// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","answer":null,"briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"questions":null,"reserved_until":null,"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1,"wake_at":null}
+// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","answer":null,"briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"held":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"questions":null,"reserved_until":null,"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1,"wake_at":null}
 type Handoff struct {
 	AccountID openapi_types.UUID `json:"account_id"`
 
@@ -1159,6 +1428,19 @@ type NewBriefingSettings struct {
 	UseModel bool `json:"use_model"`
 }
 
+// NewChannel defines model for NewChannel.
+type NewChannel struct {
+	// Credentials Write-only. A mail server: password. Slack: token, signing_secret. Teams: url. A webhook: url, secret, previous_secret.
+	Credentials *ChannelCredentials `json:"credentials,omitempty"`
+
+	// Kind A means of telling somebody.
+	Kind ChannelName `json:"kind"`
+	Name string      `json:"name"`
+
+	// Options Each kind of channel has its own.
+	Options *ChannelOptions `json:"options,omitempty"`
+}
+
 // NewHandoff What hands a session off.
 type NewHandoff struct {
 	// EngineerNotes What the next engineer has to know.
@@ -1182,6 +1464,19 @@ type NewHandoff struct {
 type NewLadder struct {
 	// Rules One for each team and priority that differs.
 	Rules []LadderRule `json:"rules"`
+}
+
+// NewNotificationSettings defines model for NewNotificationSettings.
+type NewNotificationSettings struct {
+	// Channels Without it, as Baton does for everybody: by mail. Empty means in Baton alone.
+	Channels *[]ChannelName `json:"channels,omitempty"`
+
+	// Priorities The channels for handoffs of a priority, instead of `channels`.
+	Priorities *NotificationPriorities `json:"priorities,omitempty"`
+	Quiet      *NotificationQuietHours `json:"quiet,omitempty"`
+
+	// Zone IANA name of your time zone, such as Europe/Berlin; without it, UTC.
+	Zone *string `json:"zone,omitempty"`
 }
 
 // NewPSAConnection What the connection is to be.
@@ -1275,10 +1570,37 @@ type NewSteps struct {
 	Steps []NewStep `json:"steps"`
 }
 
+// NotificationPriorities The channels for handoffs of a priority, instead of `channels`.
+type NotificationPriorities struct {
+	Critical *[]ChannelName `json:"critical,omitempty"`
+	High     *[]ChannelName `json:"high,omitempty"`
+	Low      *[]ChannelName `json:"low,omitempty"`
+	Normal   *[]ChannelName `json:"normal,omitempty"`
+}
+
+// NotificationQuietHours defines model for NotificationQuietHours.
+type NotificationQuietHours struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// NotificationSettings defines model for NotificationSettings.
+type NotificationSettings struct {
+	Channels *[]ChannelName `json:"channels"`
+
+	// Priorities The channels for handoffs of a priority, instead of `channels`.
+	Priorities NotificationPriorities  `json:"priorities"`
+	Quiet      *NotificationQuietHours `json:"quiet"`
+	Zone       string                  `json:"zone"`
+}
+
 // Notifications How many notifications stand how.
 type Notifications struct {
-	Done     int `json:"done"`
-	Failed   int `json:"failed"`
+	Done   int `json:"done"`
+	Failed int `json:"failed"`
+
+	// Held Held back until a time that each of them says.
+	Held     int `json:"held"`
 	Pending  int `json:"pending"`
 	Retrying int `json:"retrying"`
 	Skipped  int `json:"skipped"`
@@ -1731,7 +2053,7 @@ type TimelineEntry struct {
 	ActorName *string             `json:"actor_name"`
 	At        time.Time           `json:"at"`
 
-	// Door How it was asked for: over this API, by an operator in Temporal, or because its holder showed no activity.
+	// Door How it was asked for: over this API, by an operator in Temporal, by a button in Slack, by a link in a mail or card, or because its holder showed no activity.
 	Door       Door                `json:"door"`
 	Generation int                 `json:"generation"`
 	HolderID   *openapi_types.UUID `json:"holder_id"`
@@ -1770,6 +2092,9 @@ type Wake struct {
 	// Zone The IANA name of a time zone, such as `Europe/Berlin`. With `local_time`.
 	Zone *string `json:"zone,omitempty"`
 }
+
+// ChannelID defines model for ChannelId.
+type ChannelID = openapi_types.UUID
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -1954,6 +2279,12 @@ type ReportBriefingsParams struct {
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
 }
 
+// ReportDeliveriesParams defines parameters for ReportDeliveries.
+type ReportDeliveriesParams struct {
+	// Since Notifications from then on; without it, of the last 30 days.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+}
+
 // ReportHandoffsParams defines parameters for ReportHandoffs.
 type ReportHandoffsParams struct {
 	// Since From then on; without it, the last 30 days.
@@ -2013,6 +2344,15 @@ type SetBriefingSettingsJSONRequestBody = NewBriefingSettings
 
 // SetLadderJSONRequestBody defines body for SetLadder for application/json ContentType.
 type SetLadderJSONRequestBody = NewLadder
+
+// SetMyNotificationsJSONRequestBody defines body for SetMyNotifications for application/json ContentType.
+type SetMyNotificationsJSONRequestBody = NewNotificationSettings
+
+// CreateChannelJSONRequestBody defines body for CreateChannel for application/json ContentType.
+type CreateChannelJSONRequestBody = NewChannel
+
+// SetChannelJSONRequestBody defines body for SetChannel for application/json ContentType.
+type SetChannelJSONRequestBody = NewChannel
 
 // SetPSAConnectionJSONRequestBody defines body for SetPSAConnection for application/json ContentType.
 type SetPSAConnectionJSONRequestBody = NewPSAConnection
@@ -2149,6 +2489,12 @@ type ServerInterface interface {
 	// ClaimHandoff Claim a handoff
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/claim)
 	ClaimHandoff(c *gin.Context, id SessionID, hid HandoffID, params ClaimHandoffParams)
+	// ListDeliveries List who was told
+	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/deliveries)
+	ListDeliveries(c *gin.Context, id SessionID, hid HandoffID)
+	// RetryDelivery Tell somebody again
+	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/deliveries/{did}/retry)
+	RetryDelivery(c *gin.Context, id SessionID, hid HandoffID, did openapi_types.UUID)
 	// GetHandoffLadder Read where the ladder stands
 	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/ladder)
 	GetHandoffLadder(c *gin.Context, id SessionID, hid HandoffID)
@@ -2191,6 +2537,30 @@ type ServerInterface interface {
 	// GetMe Who am I
 	// (GET /api/v1/me)
 	GetMe(c *gin.Context)
+	// GetMyNotifications How am I told
+	// (GET /api/v1/me/notifications)
+	GetMyNotifications(c *gin.Context)
+	// SetMyNotifications Change how I am told
+	// (PUT /api/v1/me/notifications)
+	SetMyNotifications(c *gin.Context)
+	// ListChannels List the account's channels
+	// (GET /api/v1/notifications/channels)
+	ListChannels(c *gin.Context)
+	// CreateChannel Add a channel
+	// (POST /api/v1/notifications/channels)
+	CreateChannel(c *gin.Context)
+	// DeleteChannel Remove a channel
+	// (DELETE /api/v1/notifications/channels/{cid})
+	DeleteChannel(c *gin.Context, cid ChannelID)
+	// GetChannel Read a channel
+	// (GET /api/v1/notifications/channels/{cid})
+	GetChannel(c *gin.Context, cid ChannelID)
+	// SetChannel Change a channel
+	// (PUT /api/v1/notifications/channels/{cid})
+	SetChannel(c *gin.Context, cid ChannelID)
+	// TestChannel Send a test message
+	// (POST /api/v1/notifications/channels/{cid}/test)
+	TestChannel(c *gin.Context, cid ChannelID)
 	// DeletePSAConnection Disconnect the PSA
 	// (DELETE /api/v1/psa/connection)
 	DeletePSAConnection(c *gin.Context)
@@ -2209,6 +2579,9 @@ type ServerInterface interface {
 	// ReportBriefings Sum up briefings by model and prompt
 	// (GET /api/v1/reports/briefings)
 	ReportBriefings(c *gin.Context, params ReportBriefingsParams)
+	// ReportDeliveries Sum up notifications by channel and state
+	// (GET /api/v1/reports/deliveries)
+	ReportDeliveries(c *gin.Context, params ReportDeliveriesParams)
 	// ReportHandoffs Sum up how long handoffs waited
 	// (GET /api/v1/reports/handoffs)
 	ReportHandoffs(c *gin.Context, params ReportHandoffsParams)
@@ -2858,6 +3231,83 @@ func (siw *ServerInterfaceWrapper) ClaimHandoff(c *gin.Context) {
 	siw.Handler.ClaimHandoff(c, id, hid, params)
 }
 
+// ListDeliveries operation middleware
+func (siw *ServerInterfaceWrapper) ListDeliveries(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "hid" -------------
+	var hid HandoffID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "hid", c.Param("hid"), &hid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListDeliveries(c, id, hid)
+}
+
+// RetryDelivery operation middleware
+func (siw *ServerInterfaceWrapper) RetryDelivery(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "hid" -------------
+	var hid HandoffID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "hid", c.Param("hid"), &hid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "did" -------------
+	var did openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "did", c.Param("did"), &did, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter did: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RetryDelivery(c, id, hid, did)
+}
+
 // GetHandoffLadder operation middleware
 func (siw *ServerInterfaceWrapper) GetHandoffLadder(c *gin.Context) {
 
@@ -3316,6 +3766,158 @@ func (siw *ServerInterfaceWrapper) GetMe(c *gin.Context) {
 	siw.Handler.GetMe(c)
 }
 
+// GetMyNotifications operation middleware
+func (siw *ServerInterfaceWrapper) GetMyNotifications(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetMyNotifications(c)
+}
+
+// SetMyNotifications operation middleware
+func (siw *ServerInterfaceWrapper) SetMyNotifications(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetMyNotifications(c)
+}
+
+// ListChannels operation middleware
+func (siw *ServerInterfaceWrapper) ListChannels(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListChannels(c)
+}
+
+// CreateChannel operation middleware
+func (siw *ServerInterfaceWrapper) CreateChannel(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CreateChannel(c)
+}
+
+// DeleteChannel operation middleware
+func (siw *ServerInterfaceWrapper) DeleteChannel(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "cid" -------------
+	var cid ChannelID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cid", c.Param("cid"), &cid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeleteChannel(c, cid)
+}
+
+// GetChannel operation middleware
+func (siw *ServerInterfaceWrapper) GetChannel(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "cid" -------------
+	var cid ChannelID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cid", c.Param("cid"), &cid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetChannel(c, cid)
+}
+
+// SetChannel operation middleware
+func (siw *ServerInterfaceWrapper) SetChannel(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "cid" -------------
+	var cid ChannelID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cid", c.Param("cid"), &cid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetChannel(c, cid)
+}
+
+// TestChannel operation middleware
+func (siw *ServerInterfaceWrapper) TestChannel(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "cid" -------------
+	var cid ChannelID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cid", c.Param("cid"), &cid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.TestChannel(c, cid)
+}
+
 // DeletePSAConnection operation middleware
 func (siw *ServerInterfaceWrapper) DeletePSAConnection(c *gin.Context) {
 
@@ -3406,6 +4008,33 @@ func (siw *ServerInterfaceWrapper) ReportBriefings(c *gin.Context) {
 	}
 
 	siw.Handler.ReportBriefings(c, params)
+}
+
+// ReportDeliveries operation middleware
+func (siw *ServerInterfaceWrapper) ReportDeliveries(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReportDeliveriesParams
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", c.Request.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter since: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ReportDeliveries(c, params)
 }
 
 // ReportHandoffs operation middleware
@@ -3545,6 +4174,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/return", wrapper.ReturnHandoff)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/answer", wrapper.AnswerHandoff)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/psa/retry", wrapper.RetryHandoffPSA)
+	router.GET(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/deliveries", wrapper.ListDeliveries)
+	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/deliveries/:did/retry", wrapper.RetryDelivery)
 	router.GET(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/briefing", wrapper.GetBriefing)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/briefing/renew", wrapper.RenewBriefing)
 	router.PUT(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/briefing/grade", wrapper.GradeBriefing)
@@ -3567,6 +4198,15 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/api/v1/psa/connection", wrapper.GetPSAConnection)
 	router.PUT(options.BaseURL+"/api/v1/psa/connection", wrapper.SetPSAConnection)
 	router.POST(options.BaseURL+"/api/v1/psa/connection/test", wrapper.TestPSAConnection)
+	router.GET(options.BaseURL+"/api/v1/notifications/channels", wrapper.ListChannels)
+	router.POST(options.BaseURL+"/api/v1/notifications/channels", wrapper.CreateChannel)
+	router.DELETE(options.BaseURL+"/api/v1/notifications/channels/:cid", wrapper.DeleteChannel)
+	router.GET(options.BaseURL+"/api/v1/notifications/channels/:cid", wrapper.GetChannel)
+	router.PUT(options.BaseURL+"/api/v1/notifications/channels/:cid", wrapper.SetChannel)
+	router.POST(options.BaseURL+"/api/v1/notifications/channels/:cid/test", wrapper.TestChannel)
+	router.GET(options.BaseURL+"/api/v1/reports/deliveries", wrapper.ReportDeliveries)
+	router.GET(options.BaseURL+"/api/v1/me/notifications", wrapper.GetMyNotifications)
+	router.PUT(options.BaseURL+"/api/v1/me/notifications", wrapper.SetMyNotifications)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealth)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness)
 }
@@ -5732,6 +6372,282 @@ type ClaimHandoff504ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ClaimHandoff504ApplicationProblemPlusJSONResponse) VisitClaimHandoffResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeliveriesRequestObject struct {
+	ID  SessionID `json:"id"`
+	Hid HandoffID `json:"hid"`
+}
+
+type ListDeliveriesResponseObject interface {
+	VisitListDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListDeliveries200JSONResponse Deliveries
+
+func (response ListDeliveries200JSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeliveries401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeliveries401ApplicationProblemPlusJSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeliveries403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeliveries403ApplicationProblemPlusJSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeliveries404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeliveries404ApplicationProblemPlusJSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeliveries422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeliveries422ApplicationProblemPlusJSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeliveries500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeliveries500ApplicationProblemPlusJSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeliveries503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeliveries503ApplicationProblemPlusJSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryDeliveryRequestObject struct {
+	ID  SessionID          `json:"id"`
+	Hid HandoffID          `json:"hid"`
+	Did openapi_types.UUID `json:"did"`
+}
+
+type RetryDeliveryResponseObject interface {
+	VisitRetryDeliveryResponse(w http.ResponseWriter) error
+}
+
+type RetryDelivery202JSONResponse Delivery
+
+func (response RetryDelivery202JSONResponse) VisitRetryDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryDelivery401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response RetryDelivery401ApplicationProblemPlusJSONResponse) VisitRetryDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryDelivery403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RetryDelivery403ApplicationProblemPlusJSONResponse) VisitRetryDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryDelivery404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RetryDelivery404ApplicationProblemPlusJSONResponse) VisitRetryDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryDelivery409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response RetryDelivery409ApplicationProblemPlusJSONResponse) VisitRetryDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryDelivery422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response RetryDelivery422ApplicationProblemPlusJSONResponse) VisitRetryDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryDelivery500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response RetryDelivery500ApplicationProblemPlusJSONResponse) VisitRetryDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryDelivery503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RetryDelivery503ApplicationProblemPlusJSONResponse) VisitRetryDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryDelivery504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response RetryDelivery504ApplicationProblemPlusJSONResponse) VisitRetryDeliveryResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -7910,6 +8826,1156 @@ func (response GetMe503ApplicationProblemPlusJSONResponse) VisitGetMeResponse(w 
 	return err
 }
 
+type GetMyNotificationsRequestObject struct {
+}
+
+type GetMyNotificationsResponseObject interface {
+	VisitGetMyNotificationsResponse(w http.ResponseWriter) error
+}
+
+type GetMyNotifications200JSONResponse NotificationSettings
+
+func (response GetMyNotifications200JSONResponse) VisitGetMyNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMyNotifications401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetMyNotifications401ApplicationProblemPlusJSONResponse) VisitGetMyNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMyNotifications403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetMyNotifications403ApplicationProblemPlusJSONResponse) VisitGetMyNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMyNotifications500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetMyNotifications500ApplicationProblemPlusJSONResponse) VisitGetMyNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMyNotifications503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMyNotifications503ApplicationProblemPlusJSONResponse) VisitGetMyNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetMyNotificationsRequestObject struct {
+	Body *SetMyNotificationsJSONRequestBody
+}
+
+type SetMyNotificationsResponseObject interface {
+	VisitSetMyNotificationsResponse(w http.ResponseWriter) error
+}
+
+type SetMyNotifications200JSONResponse NotificationSettings
+
+func (response SetMyNotifications200JSONResponse) VisitSetMyNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetMyNotifications400ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response SetMyNotifications400ApplicationProblemPlusJSONResponse) VisitSetMyNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetMyNotifications401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response SetMyNotifications401ApplicationProblemPlusJSONResponse) VisitSetMyNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetMyNotifications403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SetMyNotifications403ApplicationProblemPlusJSONResponse) VisitSetMyNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetMyNotifications413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response SetMyNotifications413ApplicationProblemPlusJSONResponse) VisitSetMyNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetMyNotifications415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response SetMyNotifications415ApplicationProblemPlusJSONResponse) VisitSetMyNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetMyNotifications422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response SetMyNotifications422ApplicationProblemPlusJSONResponse) VisitSetMyNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetMyNotifications500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response SetMyNotifications500ApplicationProblemPlusJSONResponse) VisitSetMyNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetMyNotifications503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SetMyNotifications503ApplicationProblemPlusJSONResponse) VisitSetMyNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetMyNotifications504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response SetMyNotifications504ApplicationProblemPlusJSONResponse) VisitSetMyNotificationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChannelsRequestObject struct {
+}
+
+type ListChannelsResponseObject interface {
+	VisitListChannelsResponse(w http.ResponseWriter) error
+}
+
+type ListChannels200JSONResponse Channels
+
+func (response ListChannels200JSONResponse) VisitListChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChannels401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListChannels401ApplicationProblemPlusJSONResponse) VisitListChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChannels403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListChannels403ApplicationProblemPlusJSONResponse) VisitListChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChannels404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListChannels404ApplicationProblemPlusJSONResponse) VisitListChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChannels500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListChannels500ApplicationProblemPlusJSONResponse) VisitListChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChannels503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListChannels503ApplicationProblemPlusJSONResponse) VisitListChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChannelRequestObject struct {
+	Body *CreateChannelJSONRequestBody
+}
+
+type CreateChannelResponseObject interface {
+	VisitCreateChannelResponse(w http.ResponseWriter) error
+}
+
+type CreateChannel201JSONResponse Channel
+
+func (response CreateChannel201JSONResponse) VisitCreateChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChannel400ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response CreateChannel400ApplicationProblemPlusJSONResponse) VisitCreateChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChannel401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateChannel401ApplicationProblemPlusJSONResponse) VisitCreateChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChannel403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateChannel403ApplicationProblemPlusJSONResponse) VisitCreateChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChannel404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateChannel404ApplicationProblemPlusJSONResponse) VisitCreateChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChannel409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreateChannel409ApplicationProblemPlusJSONResponse) VisitCreateChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChannel413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateChannel413ApplicationProblemPlusJSONResponse) VisitCreateChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChannel415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateChannel415ApplicationProblemPlusJSONResponse) VisitCreateChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChannel422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateChannel422ApplicationProblemPlusJSONResponse) VisitCreateChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChannel500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response CreateChannel500ApplicationProblemPlusJSONResponse) VisitCreateChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChannel503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateChannel503ApplicationProblemPlusJSONResponse) VisitCreateChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChannel504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response CreateChannel504ApplicationProblemPlusJSONResponse) VisitCreateChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteChannelRequestObject struct {
+	Cid ChannelID `json:"cid"`
+}
+
+type DeleteChannelResponseObject interface {
+	VisitDeleteChannelResponse(w http.ResponseWriter) error
+}
+
+type DeleteChannel204Response struct {
+}
+
+func (response DeleteChannel204Response) VisitDeleteChannelResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteChannel401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteChannel401ApplicationProblemPlusJSONResponse) VisitDeleteChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteChannel403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteChannel403ApplicationProblemPlusJSONResponse) VisitDeleteChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteChannel404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteChannel404ApplicationProblemPlusJSONResponse) VisitDeleteChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteChannel422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteChannel422ApplicationProblemPlusJSONResponse) VisitDeleteChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteChannel500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteChannel500ApplicationProblemPlusJSONResponse) VisitDeleteChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteChannel503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteChannel503ApplicationProblemPlusJSONResponse) VisitDeleteChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteChannel504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteChannel504ApplicationProblemPlusJSONResponse) VisitDeleteChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChannelRequestObject struct {
+	Cid ChannelID `json:"cid"`
+}
+
+type GetChannelResponseObject interface {
+	VisitGetChannelResponse(w http.ResponseWriter) error
+}
+
+type GetChannel200JSONResponse Channel
+
+func (response GetChannel200JSONResponse) VisitGetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChannel401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetChannel401ApplicationProblemPlusJSONResponse) VisitGetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChannel403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetChannel403ApplicationProblemPlusJSONResponse) VisitGetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChannel404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetChannel404ApplicationProblemPlusJSONResponse) VisitGetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChannel422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response GetChannel422ApplicationProblemPlusJSONResponse) VisitGetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChannel500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetChannel500ApplicationProblemPlusJSONResponse) VisitGetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChannel503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetChannel503ApplicationProblemPlusJSONResponse) VisitGetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetChannelRequestObject struct {
+	Cid  ChannelID `json:"cid"`
+	Body *SetChannelJSONRequestBody
+}
+
+type SetChannelResponseObject interface {
+	VisitSetChannelResponse(w http.ResponseWriter) error
+}
+
+type SetChannel200JSONResponse Channel
+
+func (response SetChannel200JSONResponse) VisitSetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetChannel400ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response SetChannel400ApplicationProblemPlusJSONResponse) VisitSetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetChannel401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response SetChannel401ApplicationProblemPlusJSONResponse) VisitSetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetChannel403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SetChannel403ApplicationProblemPlusJSONResponse) VisitSetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetChannel404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response SetChannel404ApplicationProblemPlusJSONResponse) VisitSetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetChannel409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response SetChannel409ApplicationProblemPlusJSONResponse) VisitSetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetChannel413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response SetChannel413ApplicationProblemPlusJSONResponse) VisitSetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetChannel415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response SetChannel415ApplicationProblemPlusJSONResponse) VisitSetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetChannel422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response SetChannel422ApplicationProblemPlusJSONResponse) VisitSetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetChannel500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response SetChannel500ApplicationProblemPlusJSONResponse) VisitSetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetChannel503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SetChannel503ApplicationProblemPlusJSONResponse) VisitSetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetChannel504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response SetChannel504ApplicationProblemPlusJSONResponse) VisitSetChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestChannelRequestObject struct {
+	Cid ChannelID `json:"cid"`
+}
+
+type TestChannelResponseObject interface {
+	VisitTestChannelResponse(w http.ResponseWriter) error
+}
+
+type TestChannel200JSONResponse ChannelTest
+
+func (response TestChannel200JSONResponse) VisitTestChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestChannel401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response TestChannel401ApplicationProblemPlusJSONResponse) VisitTestChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestChannel403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TestChannel403ApplicationProblemPlusJSONResponse) VisitTestChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestChannel404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TestChannel404ApplicationProblemPlusJSONResponse) VisitTestChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestChannel422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response TestChannel422ApplicationProblemPlusJSONResponse) VisitTestChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestChannel500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response TestChannel500ApplicationProblemPlusJSONResponse) VisitTestChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestChannel503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TestChannel503ApplicationProblemPlusJSONResponse) VisitTestChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestChannel504ApplicationProblemPlusJSONResponse struct {
+	OutcomeUnknownApplicationProblemPlusJSONResponse
+}
+
+func (response TestChannel504ApplicationProblemPlusJSONResponse) VisitTestChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeletePSAConnectionRequestObject struct {
 }
 
@@ -8688,6 +10754,110 @@ func (response ReportBriefings503ApplicationProblemPlusJSONResponse) VisitReport
 	return err
 }
 
+type ReportDeliveriesRequestObject struct {
+	Params ReportDeliveriesParams
+}
+
+type ReportDeliveriesResponseObject interface {
+	VisitReportDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ReportDeliveries200JSONResponse DeliveryReport
+
+func (response ReportDeliveries200JSONResponse) VisitReportDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportDeliveries401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ReportDeliveries401ApplicationProblemPlusJSONResponse) VisitReportDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportDeliveries403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReportDeliveries403ApplicationProblemPlusJSONResponse) VisitReportDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportDeliveries422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ReportDeliveries422ApplicationProblemPlusJSONResponse) VisitReportDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportDeliveries500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ReportDeliveries500ApplicationProblemPlusJSONResponse) VisitReportDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportDeliveries503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReportDeliveries503ApplicationProblemPlusJSONResponse) VisitReportDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ReportHandoffsRequestObject struct {
 	Params ReportHandoffsParams
 }
@@ -8957,6 +11127,12 @@ type StrictServerInterface interface {
 	// ClaimHandoff Claim a handoff
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/claim)
 	ClaimHandoff(ctx context.Context, request ClaimHandoffRequestObject) (ClaimHandoffResponseObject, error)
+	// ListDeliveries List who was told
+	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/deliveries)
+	ListDeliveries(ctx context.Context, request ListDeliveriesRequestObject) (ListDeliveriesResponseObject, error)
+	// RetryDelivery Tell somebody again
+	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/deliveries/{did}/retry)
+	RetryDelivery(ctx context.Context, request RetryDeliveryRequestObject) (RetryDeliveryResponseObject, error)
 	// GetHandoffLadder Read where the ladder stands
 	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/ladder)
 	GetHandoffLadder(ctx context.Context, request GetHandoffLadderRequestObject) (GetHandoffLadderResponseObject, error)
@@ -8999,6 +11175,30 @@ type StrictServerInterface interface {
 	// GetMe Who am I
 	// (GET /api/v1/me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// GetMyNotifications How am I told
+	// (GET /api/v1/me/notifications)
+	GetMyNotifications(ctx context.Context, request GetMyNotificationsRequestObject) (GetMyNotificationsResponseObject, error)
+	// SetMyNotifications Change how I am told
+	// (PUT /api/v1/me/notifications)
+	SetMyNotifications(ctx context.Context, request SetMyNotificationsRequestObject) (SetMyNotificationsResponseObject, error)
+	// ListChannels List the account's channels
+	// (GET /api/v1/notifications/channels)
+	ListChannels(ctx context.Context, request ListChannelsRequestObject) (ListChannelsResponseObject, error)
+	// CreateChannel Add a channel
+	// (POST /api/v1/notifications/channels)
+	CreateChannel(ctx context.Context, request CreateChannelRequestObject) (CreateChannelResponseObject, error)
+	// DeleteChannel Remove a channel
+	// (DELETE /api/v1/notifications/channels/{cid})
+	DeleteChannel(ctx context.Context, request DeleteChannelRequestObject) (DeleteChannelResponseObject, error)
+	// GetChannel Read a channel
+	// (GET /api/v1/notifications/channels/{cid})
+	GetChannel(ctx context.Context, request GetChannelRequestObject) (GetChannelResponseObject, error)
+	// SetChannel Change a channel
+	// (PUT /api/v1/notifications/channels/{cid})
+	SetChannel(ctx context.Context, request SetChannelRequestObject) (SetChannelResponseObject, error)
+	// TestChannel Send a test message
+	// (POST /api/v1/notifications/channels/{cid}/test)
+	TestChannel(ctx context.Context, request TestChannelRequestObject) (TestChannelResponseObject, error)
 	// DeletePSAConnection Disconnect the PSA
 	// (DELETE /api/v1/psa/connection)
 	DeletePSAConnection(ctx context.Context, request DeletePSAConnectionRequestObject) (DeletePSAConnectionResponseObject, error)
@@ -9017,6 +11217,9 @@ type StrictServerInterface interface {
 	// ReportBriefings Sum up briefings by model and prompt
 	// (GET /api/v1/reports/briefings)
 	ReportBriefings(ctx context.Context, request ReportBriefingsRequestObject) (ReportBriefingsResponseObject, error)
+	// ReportDeliveries Sum up notifications by channel and state
+	// (GET /api/v1/reports/deliveries)
+	ReportDeliveries(ctx context.Context, request ReportDeliveriesRequestObject) (ReportDeliveriesResponseObject, error)
 	// ReportHandoffs Sum up how long handoffs waited
 	// (GET /api/v1/reports/handoffs)
 	ReportHandoffs(ctx context.Context, request ReportHandoffsRequestObject) (ReportHandoffsResponseObject, error)
@@ -9550,6 +11753,61 @@ func (sh *strictHandler) ClaimHandoff(ctx *gin.Context, id SessionID, hid Handof
 	}
 }
 
+// ListDeliveries operation middleware
+func (sh *strictHandler) ListDeliveries(ctx *gin.Context, id SessionID, hid HandoffID) {
+	var request ListDeliveriesRequestObject
+
+	request.ID = id
+	request.Hid = hid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeliveries(ctx, request.(ListDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListDeliveriesResponseObject); ok {
+		if err := validResponse.VisitListDeliveriesResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RetryDelivery operation middleware
+func (sh *strictHandler) RetryDelivery(ctx *gin.Context, id SessionID, hid HandoffID, did openapi_types.UUID) {
+	var request RetryDeliveryRequestObject
+
+	request.ID = id
+	request.Hid = hid
+	request.Did = did
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryDelivery(ctx, request.(RetryDeliveryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryDelivery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(RetryDeliveryResponseObject); ok {
+		if err := validResponse.VisitRetryDeliveryResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetHandoffLadder operation middleware
 func (sh *strictHandler) GetHandoffLadder(ctx *gin.Context, id SessionID, hid HandoffID) {
 	var request GetHandoffLadderRequestObject
@@ -10048,6 +12306,260 @@ func (sh *strictHandler) GetMe(ctx *gin.Context) {
 	}
 }
 
+// GetMyNotifications operation middleware
+func (sh *strictHandler) GetMyNotifications(ctx *gin.Context) {
+	var request GetMyNotificationsRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMyNotifications(ctx, request.(GetMyNotificationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMyNotifications")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetMyNotificationsResponseObject); ok {
+		if err := validResponse.VisitGetMyNotificationsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetMyNotifications operation middleware
+func (sh *strictHandler) SetMyNotifications(ctx *gin.Context) {
+	var request SetMyNotificationsRequestObject
+
+	var body SetMyNotificationsJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetMyNotifications(ctx, request.(SetMyNotificationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetMyNotifications")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetMyNotificationsResponseObject); ok {
+		if err := validResponse.VisitSetMyNotificationsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListChannels operation middleware
+func (sh *strictHandler) ListChannels(ctx *gin.Context) {
+	var request ListChannelsRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListChannels(ctx, request.(ListChannelsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListChannels")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListChannelsResponseObject); ok {
+		if err := validResponse.VisitListChannelsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateChannel operation middleware
+func (sh *strictHandler) CreateChannel(ctx *gin.Context) {
+	var request CreateChannelRequestObject
+
+	var body CreateChannelJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateChannel(ctx, request.(CreateChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CreateChannelResponseObject); ok {
+		if err := validResponse.VisitCreateChannelResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteChannel operation middleware
+func (sh *strictHandler) DeleteChannel(ctx *gin.Context, cid ChannelID) {
+	var request DeleteChannelRequestObject
+
+	request.Cid = cid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteChannel(ctx, request.(DeleteChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(DeleteChannelResponseObject); ok {
+		if err := validResponse.VisitDeleteChannelResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetChannel operation middleware
+func (sh *strictHandler) GetChannel(ctx *gin.Context, cid ChannelID) {
+	var request GetChannelRequestObject
+
+	request.Cid = cid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetChannel(ctx, request.(GetChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetChannelResponseObject); ok {
+		if err := validResponse.VisitGetChannelResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetChannel operation middleware
+func (sh *strictHandler) SetChannel(ctx *gin.Context, cid ChannelID) {
+	var request SetChannelRequestObject
+
+	request.Cid = cid
+
+	var body SetChannelJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetChannel(ctx, request.(SetChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetChannelResponseObject); ok {
+		if err := validResponse.VisitSetChannelResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TestChannel operation middleware
+func (sh *strictHandler) TestChannel(ctx *gin.Context, cid ChannelID) {
+	var request TestChannelRequestObject
+
+	request.Cid = cid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestChannel(ctx, request.(TestChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(TestChannelResponseObject); ok {
+		if err := validResponse.VisitTestChannelResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // DeletePSAConnection operation middleware
 func (sh *strictHandler) DeletePSAConnection(ctx *gin.Context) {
 	var request DeletePSAConnectionRequestObject
@@ -10226,6 +12738,32 @@ func (sh *strictHandler) ReportBriefings(ctx *gin.Context, params ReportBriefing
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ReportBriefingsResponseObject); ok {
 		if err := validResponse.VisitReportBriefingsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReportDeliveries operation middleware
+func (sh *strictHandler) ReportDeliveries(ctx *gin.Context, params ReportDeliveriesParams) {
+	var request ReportDeliveriesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportDeliveries(ctx, request.(ReportDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ReportDeliveriesResponseObject); ok {
+		if err := validResponse.VisitReportDeliveriesResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/baton-handoff/baton/internal/channels"
 	"github.com/baton-handoff/baton/internal/connections"
 	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/internal/store"
@@ -57,6 +58,14 @@ func (secretsRotateCmd) Run(ctx context.Context) error {
 			failed++
 			progress("account %s: %v", account, err)
 		})
+		if err == nil {
+			var more int
+			more, err = channels.Rotate(ctx, s, box, func(account uuid.UUID, err error) {
+				failed++
+				progress("account %s: %v", account, err)
+			})
+			done += more
+		}
 		if _, printErr := fmt.Fprintf(os.Stdout, "%d connections are newly sealed with %s, %d could not be opened.\n", done, box.KeyID(), failed); err == nil {
 			err = printErr
 		}

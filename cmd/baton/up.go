@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,9 +25,11 @@ import (
 	"github.com/baton-handoff/baton/demo"
 	"github.com/baton-handoff/baton/internal/app"
 	"github.com/baton-handoff/baton/internal/auth"
+	"github.com/baton-handoff/baton/internal/channels"
 	"github.com/baton-handoff/baton/internal/config"
 	"github.com/baton-handoff/baton/internal/connections"
 	"github.com/baton-handoff/baton/internal/devstack"
+	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/internal/sandbox"
 	"github.com/baton-handoff/baton/internal/secrets"
@@ -76,7 +80,19 @@ func (c upCmd) Run(ctx context.Context) error {
 		}
 	}()
 
-	signer, cfg, err := c.config(stack)
+	quiet := slog.New(slog.DiscardHandler)
+	messages, err := sandbox.StartMessages(ctx, []sandbox.Member{
+		{Name: "Sam Okoro", Email: demo.Junior},
+		{Name: "Ana Costa", Email: demo.Ana},
+		{Name: "Ben Fischer", Email: demo.Ben},
+		{Name: "Ada Nowak", Email: demo.Admin},
+		{Name: "Olga Petrova", Email: demo.Owner},
+	}, c.public()+"/api/v1/slack/interactions", quiet)
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	signer, cfg, err := c.config(stack, messages.Environ())
 	if err != nil {
 		return err
 	}
@@ -110,6 +126,10 @@ func (c upCmd) Run(ctx context.Context) error {
 			s.Handle(http.MethodPost, "/api/v1/dev/token", devToken{a.Store, signer})
 			s.Handle(http.MethodGet, sandbox.Path, box)
 			s.Handle(http.MethodPost, sandbox.Path, box)
+			for _, method := range []string{http.MethodGet, http.MethodPost} {
+				s.Handle(method, sandbox.MailPath, http.HandlerFunc(messages.ServeMail))
+				s.Handle(method, sandbox.SlackPath, http.HandlerFunc(messages.ServeSlack))
+			}
 		},
 	})
 	if err != nil {
@@ -120,6 +140,9 @@ func (c upCmd) Run(ctx context.Context) error {
 	}
 	if err := connectSandbox(ctx, a, box.Connection()); err != nil {
 		return fmt.Errorf("connecting the PSA sandbox: %w", err)
+	}
+	if err := connectSlack(ctx, a, messages); err != nil {
+		return fmt.Errorf("connecting the Slack sandbox: %w", err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -185,7 +208,7 @@ func (c upCmd) kept(name string, fresh func() string) (string, error) {
 
 // config is the configuration of the demo: what the environment says, with the
 // stack's addresses and a secret made for this run.
-func (c upCmd) config(stack *devstack.Stack) (auth.DevSigner, config.Config, error) {
+func (c upCmd) config(stack *devstack.Stack, more []string) (auth.DevSigner, config.Config, error) {
 	const issuer, audience = "baton-up", "baton"
 	secret, err := c.secret()
 	if err != nil {
@@ -201,13 +224,9 @@ func (c upCmd) config(stack *devstack.Stack) (auth.DevSigner, config.Config, err
 	if stack.TemporalUIURL != "" {
 		environ = append(environ, "BATON_TEMPORAL_UI_URL="+stack.TemporalUIURL)
 	}
-	public := c.Listen
-	if strings.HasPrefix(public, ":") {
-		public = "127.0.0.1" + public
-	}
 	// A terminal is for people; what they set themselves wins.
 	ours := []string{
-		"BATON_LOG_FORMAT=text", "BATON_LOG_LEVEL=warn", "BATON_DRAIN=0s", "BATON_PUBLIC_URL=http://" + public,
+		"BATON_LOG_FORMAT=text", "BATON_LOG_LEVEL=warn", "BATON_DRAIN=0s", "BATON_PUBLIC_URL=" + c.public(),
 		"BATON_PSA_ALLOW_PRIVATE=127.0.0.0/8,::1/128", // a PSA to try things with is on this machine
 	}
 	if os.Getenv("BATON_SECRET_KEYS_FILE") == "" {
@@ -217,9 +236,20 @@ func (c upCmd) config(stack *devstack.Stack) (auth.DevSigner, config.Config, err
 		}
 		ours = append(ours, "BATON_SECRET_KEYS="+keys)
 	}
-	environ = append(ours, append(os.Environ(), environ...)...)
+	if os.Getenv("BATON_SMTP_HOST") != "" {
+		more = nil // the user's own mail server, and with it the real Slack
+	}
+	environ = slices.Concat(ours, more, os.Environ(), environ)
 	cfg, err := config.Load(environ)
 	return auth.NewDevSigner([]byte(secret), issuer, audience), cfg, err
+}
+
+// public is the address of the API for who is on this machine.
+func (c upCmd) public() string {
+	if strings.HasPrefix(c.Listen, ":") {
+		return "http://127.0.0.1" + c.Listen
+	}
+	return "http://" + c.Listen
 }
 
 func (c upCmd) greet(address string, stack *devstack.Stack, temporal string, took time.Duration) {
@@ -233,6 +263,8 @@ func (c upCmd) greet(address string, stack *devstack.Stack, temporal string, too
 		"  API reference  " + base + "/docs",
 		"  API            " + base + "/api/v1",
 		"  PSA sandbox    " + base + sandbox.Path + "   the tickets, and switches for trouble",
+		"  Mail sandbox   " + base + sandbox.MailPath + "  what people are told by mail",
+		"  Slack sandbox  " + base + sandbox.SlackPath + " and in Slack, where the button claims",
 	}
 	if stack.TemporalUIURL != "" {
 		lines = append(lines, "  Temporal UI    "+stack.TemporalUIURL)
@@ -324,6 +356,46 @@ func connectSandbox(ctx context.Context, a *app.App, sandbox psa.Connection) err
 		Settings: connections.Settings{Options: sandbox.Options},
 	})
 	return err
+}
+
+// connectSlack connects the demo account to the Slack of the sandbox, and has
+// Ana told there as well, unless she wants it otherwise. The sandbox's
+// credentials are other ones each time.
+func connectSlack(ctx context.Context, a *app.App, messages *sandbox.Messages) error {
+	if os.Getenv("BATON_SMTP_HOST") != "" {
+		return nil
+	}
+	ctx = tenant.With(ctx, demoAccount)
+	admin, err := a.Store.UserByEmail(ctx, demo.Admin)
+	if err != nil {
+		return err
+	}
+	by := models.Principal{UserID: admin.ID, AccountID: demoAccount, Role: admin.Role}
+	token, signing := messages.SlackCredentials()
+	change := channels.Change{
+		Kind: notify.ChannelSlack, Name: "Slack sandbox", Settings: channels.Settings{Direct: true},
+		Credentials: map[string]notify.Secret{channels.CredToken: notify.Secret(token), channels.CredSigningSecret: notify.Secret(signing)},
+	}
+	now, err := a.Channels.List(ctx)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(now, func(v channels.View) bool { return v.Name == change.Name }); i >= 0 {
+		_, err = a.Channels.Set(ctx, by, now[i].ID, change)
+	} else {
+		_, err = a.Channels.Create(ctx, by, change)
+	}
+	if err != nil {
+		return err
+	}
+	ana, err := a.Store.UserByEmail(ctx, demo.Ana)
+	if err != nil {
+		return err
+	}
+	if _, found, err := a.Store.NotificationSettings(ctx, ana.ID); err != nil || found {
+		return err
+	}
+	return a.Store.SaveNotificationSettings(ctx, ana.ID, models.NotificationSettings{Channels: []string{"slack", "email"}})
 }
 
 // devToken hands a token to anybody who asks for a person of the demo. It

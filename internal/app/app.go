@@ -19,12 +19,16 @@ import (
 	"github.com/baton-handoff/baton/activities"
 	"github.com/baton-handoff/baton/api"
 	"github.com/baton-handoff/baton/internal/auth"
+	"github.com/baton-handoff/baton/internal/channels"
 	"github.com/baton-handoff/baton/internal/config"
 	"github.com/baton-handoff/baton/internal/connections"
+	"github.com/baton-handoff/baton/internal/doors"
 	"github.com/baton-handoff/baton/internal/engine"
 	"github.com/baton-handoff/baton/internal/feed"
 	"github.com/baton-handoff/baton/internal/llm"
 	"github.com/baton-handoff/baton/internal/llm/clients"
+	"github.com/baton-handoff/baton/internal/notify"
+	"github.com/baton-handoff/baton/internal/notify/link"
 	"github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/internal/psa/vendors"
 	"github.com/baton-handoff/baton/internal/secrets"
@@ -42,6 +46,8 @@ type Options struct {
 	API, Worker bool
 	Logger      *slog.Logger
 	Version     string
+	// Limits bound how often one person is told; the zero value is sensible.
+	Limits activities.Limits
 	// Routes may add handlers that are not part of the public API.
 	Routes func(*App, *api.Server)
 }
@@ -54,6 +60,8 @@ type App struct {
 	// handoffs in step with their tickets.
 	Connections *connections.Connections
 	Watcher     *connections.Watcher
+	// Channels are the means by which accounts tell people.
+	Channels *channels.Channels
 	// Addr is where the API listens, or a lone worker's metrics, once started.
 	Addr string
 
@@ -61,7 +69,8 @@ type App struct {
 	log      *slog.Logger
 	temporal client.Client
 	metrics  *telemetry.Metrics
-	model    llm.Client // nil without one
+	model    llm.Client   // nil without one
+	links    *link.Signer // nil without keys
 	hub      *feed.Hub
 	server   *api.Server
 	http     *http.Server
@@ -153,6 +162,17 @@ func (a *App) newConnections() error {
 		Connections: a.Connections, Records: a.Store, Handoffs: a.Engine, Log: a.log,
 	})
 	a.defers(func(context.Context) { a.Watcher.Stop() })
+	if a.links, err = doors.Signer(box); err != nil {
+		return fmt.Errorf("deriving keys from BATON_SECRET_KEYS: %w", err)
+	}
+	a.Channels, err = channels.New(channels.Options{
+		Records: a.Store, Box: box, Log: a.log, Mail: cfg.Mail(), Network: notify.Network{Allow: cfg.NotifyAllowPrivate},
+		SlackURL: cfg.SlackURL, UserAgent: "baton/" + a.o.Version,
+	})
+	if err != nil {
+		return err
+	}
+	a.defers(func(context.Context) { a.Channels.Close() })
 	return nil
 }
 
@@ -195,7 +215,10 @@ func (a *App) newWorker() error {
 		},
 		Ladders:   activities.Ladders{Records: a.Store, Follow: a.Engine, Handoffs: a.Engine},
 		Redaction: redaction,
-		Log:       a.log,
+		Notifying: activities.Notifying{
+			Records: a.Store, Channels: a.Channels, Recipients: a.Engine, Links: a.links, PublicURL: cfg.PublicURL, Limits: a.o.Limits,
+		},
+		Log: a.log,
 	})
 	a.worker = worker.New(a.temporal, acts, worker.Options{
 		WorkflowTasks: cfg.WorkerWorkflowTasks, Activities: cfg.WorkerActivities, ModelCalls: cfg.LLMCalls, OnFatal: a.fail,
@@ -222,6 +245,8 @@ func (a *App) newAPI() error {
 	if namespace == "" {
 		namespace = client.DefaultNamespace
 	}
+	entrance := doors.New(doors.Options{Handoffs: a.Engine, Records: a.Store, Workspaces: a.Channels, Log: a.log, Links: a.links})
+	a.defers(func(context.Context) { entrance.Wait() })
 	a.server, err = api.New(api.Options{
 		Auth:     auth.NewAuthenticator(verifier, a.Store, auth.Options{CacheFor: cfg.AuthCache, Provision: cfg.AuthProvision, Observer: a.metrics}),
 		Handoffs: a.Engine,
@@ -229,6 +254,8 @@ func (a *App) newAPI() error {
 		Feed:     subscriber{a.hub},
 
 		Connections: a.Connections,
+		Channels:    a.Channels,
+		Doors:       entrance,
 		Checks: []api.Check{
 			{Name: "postgres", Probe: a.Store.Ping},
 			{Name: "temporal", Probe: a.Engine.Ping},

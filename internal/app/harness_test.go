@@ -22,6 +22,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/baton-handoff/baton/activities"
 	apiclient "github.com/baton-handoff/baton/api/client"
 	"github.com/baton-handoff/baton/internal/app"
 	"github.com/baton-handoff/baton/internal/auth"
@@ -65,6 +66,8 @@ type baton struct {
 	eve                models.User // engineer of another account
 	extra              []string    // more settings for apps
 	hangUp             func()      // breaks the connections to the model
+	// hold is how long workers of their own process hold notifications back.
+	hold time.Duration
 }
 
 func newBaton(t *testing.T) *baton {
@@ -188,7 +191,7 @@ func (b *baton) workerProcess() (kill func()) {
 // PSAs know it. It may be called on any goroutine.
 func (b *baton) startWorkerProcess(name string) (*exec.Cmd, error) {
 	cmd := exec.CommandContext(b.t.Context(), os.Args[0])
-	cmd.Env = append(b.environ(), workerProcess+"="+b.address, workerProcess+"_NAME="+name, "TEMPORAL_NAMESPACE="+b.namespace)
+	cmd.Env = append(b.environ(), workerProcess+"="+b.address, workerProcess+"_NAME="+name, workerProcess+"_HOLD="+b.hold.String(), "TEMPORAL_NAMESPACE="+b.namespace)
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -216,7 +219,12 @@ func runWorkerProcess() {
 	if err != nil {
 		panic(err)
 	}
+	hold, err := time.ParseDuration(os.Getenv(workerProcess + "_HOLD"))
+	if err != nil {
+		panic(err)
+	}
 	a, err := app.New(ctx, app.Options{
+		Limits: activities.Limits{Hold: hold},
 		Config: cfg, Worker: true, Logger: quiet(), Version: os.Getenv(workerProcess + "_NAME"),
 		Temporal: client.Options{HostPort: os.Getenv(workerProcess), Namespace: os.Getenv("TEMPORAL_NAMESPACE")},
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/baton-handoff/baton/internal/llm"
+	"github.com/baton-handoff/baton/internal/notify/email"
 )
 
 // Config is everything that can be set. The doc tags are the documentation of
@@ -57,6 +58,15 @@ type Config struct {
 	LLMPriceOutput   llm.MicroUSD   `env:"BATON_LLM_PRICE_OUTPUT" envDefault:"0" doc:"Price of a million tokens that the model writes, in US dollars, such as 15. Needed unless the model is in a private network."`
 	LLMMonthly       llm.MicroUSD   `env:"BATON_LLM_MONTHLY_BUDGET" envDefault:"50" doc:"What the model may cost one account in a calendar month (UTC), in US dollars, unless the account sets another bound. Past it, briefings are written by rules; 0 is no calls at all."`
 	LLMCalls         int            `env:"BATON_LLM_CALLS" envDefault:"8" doc:"Most calls of the model that one worker process makes at once. One account has at most half of them, rounded up."`
+
+	SMTPHost           string         `env:"BATON_SMTP_HOST" doc:"Mail server that people are told by, such as smtp.example.com. Without it, only accounts with a mail server of their own send mail."`
+	SMTPPort           uint16         `env:"BATON_SMTP_PORT" envDefault:"0" doc:"Port of the mail server; 0 is 587 with starttls, 465 with tls and 25 with none."`
+	SMTPSecurity       email.Security `env:"BATON_SMTP_SECURITY" envDefault:"starttls" doc:"How the connection to the mail server is protected: starttls, tls, or none for a relay in a network of one's own."`
+	SMTPUser           string         `env:"BATON_SMTP_USER" doc:"User name at the mail server; without it, nobody signs in."`
+	SMTPPassword       Secret         `env:"BATON_SMTP_PASSWORD" doc:"Password at the mail server."`
+	SMTPFrom           string         `env:"BATON_SMTP_FROM" doc:"Sender of mail, such as Baton <baton@example.com>. Changing the part after the @ unties mail threads."`
+	NotifyAllowPrivate []netip.Prefix `env:"BATON_NOTIFY_ALLOW_PRIVATE" doc:"Private networks, separated by commas, in which the accounts' webhooks and mail servers may be, also without TLS. Without it they have to be on the public internet. It holds for every account."`
+	SlackURL           string         `env:"BATON_SLACK_URL" doc:"Something that behaves like Slack, to try things with, such as http://127.0.0.1:9090. Without it, Slack."`
 
 	TemporalUIURL       string `env:"BATON_TEMPORAL_UI_URL" doc:"Temporal's web UI, such as https://cloud.temporal.io, to link handoffs to their workflows."`
 	WorkerWorkflowTasks int    `env:"BATON_WORKER_WORKFLOW_TASKS" envDefault:"100" doc:"Most workflow tasks that one worker process runs at once."`

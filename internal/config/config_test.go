@@ -33,6 +33,7 @@ func TestDefaults(t *testing.T) {
 		AuthAccountClaim: "account_id", AuthRoleClaim: "role", AuthNameClaim: "name",
 		LLMTimeout: 3 * time.Minute, LLMTokenLimit: llm.TokenLimitCompletion, LLMFormat: llm.FormatStrict,
 		LLMMonthly: 50_000_000, LLMCalls: 8,
+		SMTPSecurity:        "starttls",
 		WorkerWorkflowTasks: 100, WorkerActivities: 100,
 	}, c)
 	require.ErrorContains(t, c.RequireDatabase(), "DATABASE_URL")
@@ -348,5 +349,26 @@ func TestPSASettings(t *testing.T) {
 		require.ErrorContains(t, err, says)
 		require.NotContains(t, err.Error(), key)
 		require.NotContains(t, err.Error(), "\n")
+	}
+}
+
+func TestMailServer(t *testing.T) {
+	t.Parallel()
+	c, err := Load([]string{"BATON_SMTP_HOST=smtp.example.com", "BATON_SMTP_FROM=Baton <baton@example.com>", "BATON_SMTP_USER=baton", "BATON_SMTP_PASSWORD=hunter2"})
+	require.NoError(t, err)
+	require.Equal(t, "smtp.example.com", c.Mail().Host)
+	require.NotContains(t, fmt.Sprint(c), "hunter2")
+	for setting, environ := range map[string][]string{
+		"BATON_SMTP_HOST":            {"BATON_SMTP_FROM=baton@example.com"},
+		"BATON_SMTP_FROM":            {"BATON_SMTP_HOST=smtp.example.com"},
+		"BATON_NOTIFY_ALLOW_PRIVATE": {"BATON_NOTIFY_ALLOW_PRIVATE=0.0.0.0/0"},
+		"BATON_SLACK_URL":            {"BATON_SLACK_URL=slack"},
+	} {
+		_, err := Load(environ)
+		require.ErrorContains(t, err, setting)
+	}
+	for _, wrong := range []string{"BATON_SMTP_FROM=Baton", "BATON_SMTP_SECURITY=ssl", "BATON_SMTP_USER=baton"} {
+		_, err := Load([]string{"BATON_SMTP_HOST=smtp.example.com", "BATON_SMTP_FROM=baton@example.com", wrong})
+		require.ErrorContains(t, err, "BATON_SMTP_HOST", wrong)
 	}
 }

@@ -11,6 +11,9 @@ import (
 
 	"github.com/baton-handoff/baton/internal/auth"
 	"github.com/baton-handoff/baton/internal/llm"
+	"github.com/baton-handoff/baton/internal/notify"
+	"github.com/baton-handoff/baton/internal/notify/email"
+	"github.com/baton-handoff/baton/internal/outbound"
 	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/models"
 )
@@ -22,7 +25,7 @@ const maxAuthCache = time.Minute
 // validate checks each value by itself, and those that bind each other.
 func (c Config) validate() error {
 	for _, check := range []func() error{
-		c.checkDatabase, c.checkServer, c.checkOrigins, c.checkTimes, c.checkCounts, c.checkAuth, c.checkTemporal, c.checkPSA, c.checkLLM,
+		c.checkDatabase, c.checkServer, c.checkOrigins, c.checkTimes, c.checkCounts, c.checkAuth, c.checkTemporal, c.checkPSA, c.checkLLM, c.checkNotify,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -267,3 +270,37 @@ func (c Config) checkLLMParts() error {
 
 // maxLLMTimeout leaves room for all questions of one attempt of the activity.
 const maxLLMTimeout = 4 * time.Minute
+
+// Mail is the installation's mail server. Its Host is empty without one. The
+// operator wrote its address, so it may be in any private network.
+func (c Config) Mail() email.Config {
+	return email.Config{
+		Host: c.SMTPHost, Port: c.SMTPPort, Security: c.SMTPSecurity, Username: c.SMTPUser, Password: notify.Secret(c.SMTPPassword.Reveal()),
+		From: c.SMTPFrom, Network: notify.Network{Allow: append(outbound.Private(), outbound.Loopback()...)},
+	}
+}
+
+func (c Config) checkNotify() error {
+	for _, p := range c.NotifyAllowPrivate {
+		if p.Bits() == 0 {
+			return problem("BATON_NOTIFY_ALLOW_PRIVATE", "%v is every network; list the private ones in which channels are, such as 10.20.0.0/16", p)
+		}
+	}
+	u, err := url.Parse(c.SlackURL)
+	if c.SlackURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		return problem("BATON_SLACK_URL", "%q is not an address; write one such as http://127.0.0.1:9090", c.SlackURL)
+	}
+	if c.SMTPHost == "" {
+		if c.SMTPUser != "" || c.SMTPPassword.IsSet() || c.SMTPFrom != "" {
+			return problem("BATON_SMTP_HOST", "it is not set, though other settings of a mail server are; write one such as smtp.example.com")
+		}
+		return nil
+	}
+	if c.SMTPFrom == "" {
+		return problem("BATON_SMTP_FROM", "it is not set; write the sender of mail, such as Baton <baton@example.com>")
+	}
+	if _, err := email.New(c.Mail()); err != nil {
+		return problem("BATON_SMTP_HOST", "%s", notify.AsError(err).Reason)
+	}
+	return nil
+}

@@ -28,6 +28,7 @@ type Records interface {
 	PSASteps(ctx context.Context, handoffID uuid.UUID) ([]models.PSAStep, error)
 	RecordBriefing(ctx context.Context, after int, e models.Effect) error
 	OpenHandoff(ctx context.Context, sessionID uuid.UUID) (id uuid.UUID, found bool, err error)
+	ReopenDelivery(ctx context.Context, handoffID, id uuid.UUID) (models.Delivery, error)
 	RetryPSASteps(ctx context.Context, handoffID uuid.UUID, seen []models.PSAStep) error
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -37,11 +38,8 @@ func (e *Engine) transition(ctx context.Context, by models.Principal, req models
 		return e.repeat(ctx, by, req, requestID(by, req, row.Generation))
 	}
 	ask := workflows.Request{
-		HandoffID: row.ID, Generation: row.Generation,
+		HandoffID: row.ID, Generation: cmp.Or(req.Generation, row.Generation),
 		ActorID: by.UserID, ActorRole: by.Role, TargetUserID: req.TargetUserID, Door: req.Door,
-	}
-	if req.Generation != 0 {
-		ask.Generation = req.Generation
 	}
 	decision, refusal := workflows.Decide(workflows.StateOf(row.Handoff), req.Verb, ask, time.Now())
 	if refusal != nil {

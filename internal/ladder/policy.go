@@ -176,7 +176,7 @@ func Default(p models.Priority) Policy {
 			{After: within, To: []Audience{team, admins}, Every: again, Times: times},
 		},
 		Hours:   Hours{Week: []Window{}, Holidays: []string{}},
-		Reserve: 15 * minute,
+		Reserve: Seconds(models.ReservedFor / time.Second),
 	}
 }
 

@@ -6,7 +6,9 @@ package secrets
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -38,6 +40,14 @@ var validID = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 type Box struct {
 	first string
 	keys  map[string]cipher.AEAD
+	// roots are what [Box.Derive] begins with, in the order of the list.
+	roots []root
+}
+
+// root is the pseudorandom key (RFC 5869) of an entry.
+type root struct {
+	id  string
+	prk []byte
 }
 
 // Sealed is a sealed text, and which key opens it.
@@ -69,6 +79,11 @@ func Parse(list string) (*Box, error) {
 		if b.keys[id], err = newAEAD(raw); err != nil {
 			return nil, fmt.Errorf("entry %d cannot be used as a key", i+1)
 		}
+		prk, err := hkdf.Extract(sha256.New, raw, nil)
+		if err != nil {
+			return nil, fmt.Errorf("entry %d cannot be used as a key", i+1)
+		}
+		b.roots = append(b.roots, root{id, prk})
 		if b.first == "" {
 			b.first = id
 		}
@@ -90,6 +105,27 @@ func NewKey() string {
 	key := make([]byte, keySize)
 	_, _ = rand.Read(key) // never fails
 	return "k-" + strings.ToLower(rand.Text()[:8]) + ":" + base64.StdEncoding.EncodeToString(key)
+}
+
+// Derived is a key for something else than sealing.
+type Derived struct {
+	// ID is that of the entry that it comes from.
+	ID  string
+	Key []byte
+}
+
+// Derive makes a key of 32 bytes for a purpose of each entry, the first one
+// first (HKDF-SHA256). They tell nothing about what seals, nor about each other.
+func (b *Box) Derive(purpose string) ([]Derived, error) {
+	keys := make([]Derived, 0, len(b.roots))
+	for _, r := range b.roots {
+		key, err := hkdf.Expand(sha256.New, r.prk, "baton "+purpose, keySize)
+		if err != nil {
+			return nil, fmt.Errorf("deriving a key: %w", err)
+		}
+		keys = append(keys, Derived{r.id, key})
+	}
+	return keys, nil
 }
 
 // Ready reports whether the box can seal.

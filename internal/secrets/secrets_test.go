@@ -123,3 +123,23 @@ func TestPrintingShowsNoKey(t *testing.T) {
 		require.NotContains(t, fmt.Sprintf(verb, b), key, verb)
 	}
 }
+
+// TestDerivedKeysAreApart holds that each entry and purpose has a key of its
+// own, and always the same.
+func TestDerivedKeysAreApart(t *testing.T) {
+	t.Parallel()
+	one, two := secrets.NewKey(), secrets.NewKey()
+	keys := func(list, purpose string) []secrets.Derived {
+		d, err := box(t, list).Derive(purpose)
+		require.NoError(t, err)
+		return d
+	}
+	both := keys(one+","+two, "links")
+	require.Len(t, both, 2)
+	require.Equal(t, both[:1], keys(one, "links"))
+	require.Equal(t, both[1:], keys(two, "links"))
+	require.NotEqual(t, both[0].Key, both[1].Key)
+	require.NotEqual(t, both[0].Key, keys(one, "other")[0].Key)
+	require.Len(t, both[0].Key, 32)
+	require.Empty(t, keys("", "links"))
+}

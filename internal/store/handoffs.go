@@ -25,7 +25,9 @@ const (
 		target.name AS target_user_name, sender.name AS handed_off_by_name, holder.name AS claimed_by_name,
 		s.title AS session_title, s.client_name, s.psa_ticket, s.step_count AS session_steps,
 		(SELECT json_agg(e ORDER BY e.kind) FROM handoff_effects e WHERE e.account_id = @account AND e.handoff_id = h.id) AS effects,
-		(SELECT row_to_json(k) FROM handoff_tickets k WHERE k.account_id = @account AND k.handoff_id = h.id) AS ticket`
+		(SELECT row_to_json(k) FROM handoff_tickets k WHERE k.account_id = @account AND k.handoff_id = h.id) AS ticket,
+		(SELECT json_object_agg(n.state, n.count) FROM (SELECT d.state, count(*) FROM deliveries d
+			WHERE d.account_id = @account AND d.handoff_id = h.id GROUP BY d.state) n) AS notifications`
 	fullDocumentation = `(SELECT row_to_json(d) FROM handoff_documentation d
 		WHERE d.account_id = @account AND d.handoff_id = h.id) AS documentation`
 	// In lists: what there is to say of it without its text.

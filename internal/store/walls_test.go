@@ -42,6 +42,9 @@ var rows = []any{
 	models.BriefingSettings{},
 	models.LadderPolicy{},
 	models.HandoffLadder{},
+	models.Endpoint{},
+	models.NotificationPreference{},
+	models.Delivery{},
 }
 
 func open(t *testing.T) *Store {
