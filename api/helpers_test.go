@@ -106,6 +106,7 @@ type fakeRecords struct {
 	handoff         func(ctx context.Context, sessionID, handoffID uuid.UUID) (models.HandoffView, error)
 	sessionHandoffs func(ctx context.Context, id uuid.UUID, p models.Page) ([]models.HandoffView, string, error)
 	queue           func(ctx context.Context, f models.QueueFilter, p models.Page) ([]models.HandoffView, string, error)
+	colleagues      func(ctx context.Context) ([]models.Colleague, error)
 	timeline        func(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
 }
 
@@ -139,6 +140,10 @@ func (f *fakeRecords) SessionHandoffs(ctx context.Context, id uuid.UUID, p model
 
 func (f *fakeRecords) Queue(ctx context.Context, filter models.QueueFilter, p models.Page) ([]models.HandoffView, string, error) {
 	return f.queue(ctx, filter, p)
+}
+
+func (f *fakeRecords) Colleagues(ctx context.Context) ([]models.Colleague, error) {
+	return f.colleagues(ctx)
 }
 
 func (f *fakeRecords) Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error) {

@@ -79,6 +79,9 @@ type QueueFilter struct {
 	TeamID   *uuid.UUID
 	// Mine keeps what the reader holds and what waits addressed to them.
 	Mine bool
+	// Sent keeps what the reader handed off, their own escalations included; with
+	// it, an empty Status means queued and claimed.
+	Sent bool
 	// Query is matched against title, client, problem and ticket.
 	Query string
 	Sort  QueueSort

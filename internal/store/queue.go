@@ -46,7 +46,7 @@ func (s *Store) Queue(ctx context.Context, f models.QueueFilter, p models.Page) 
 		rows, err = s.queuePart(ctx, s.queued(ctx, acct, f), after, orderOldest, p.Limit+1)
 	case f.Sort == models.SortNewest:
 		rows, err = s.queuePart(ctx, s.queued(ctx, acct, f), after, orderNewest, p.Limit+1)
-	case f.Mine || f.Status == models.StatusClaimed:
+	case f.Mine || f.Sent || f.Status == models.StatusClaimed:
 		rows, err = s.queuePart(ctx, s.queued(ctx, acct, f), after, orderPriority, p.Limit+1)
 	default:
 		rows, err = s.addressedFirst(ctx, acct, f, after, p.Limit+1)
@@ -91,12 +91,18 @@ func (s *Store) queued(ctx context.Context, acct uuid.UUID, f models.QueueFilter
 		q = q.Where("h.status = 'claimed' AND h.claimed_by = ?", f.Reader)
 	case f.Mine:
 		q = q.Where("h.status = 'queued' AND h.target_user_id = ?", f.Reader)
+	case f.Sent && f.Status == "":
+		q = q.Where("h.status IN ('queued', 'claimed')")
 	case f.Status == models.StatusClaimed:
 		q = q.Where("h.status = 'claimed'") // a literal, so that the partial index fits
 	default:
 		q = q.Where("h.status = 'queued'")
 	}
-	q = q.Where("NOT (h.intent = 'escalate' AND h.handed_off_by = ?)", f.Reader)
+	if f.Sent {
+		q = q.Where("h.handed_off_by = ?", f.Reader)
+	} else {
+		q = q.Where("NOT (h.intent = 'escalate' AND h.handed_off_by = ?)", f.Reader)
+	}
 	if f.Intent != "" {
 		q = q.Where("h.intent = ?", f.Intent)
 	}
