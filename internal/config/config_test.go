@@ -29,6 +29,7 @@ func TestDefaults(t *testing.T) {
 		LogLevel: slog.LevelInfo, LogFormat: "json",
 		AuthAlgorithms: []string{"RS256", "ES256", "EdDSA"}, AuthCache: 5 * time.Second,
 		AuthAccountClaim: "account_id", AuthRoleClaim: "role", AuthNameClaim: "name",
+		OIDCScopes: []string{"openid", "profile", "email"}, OIDCSession: 12 * time.Hour,
 		WorkerWorkflowTasks: 100, WorkerActivities: 100,
 	}, c)
 	require.ErrorContains(t, c.RequireDatabase(), "DATABASE_URL")
