@@ -30,6 +30,7 @@ func TestDefaults(t *testing.T) {
 		AuthAlgorithms: []string{"RS256", "ES256", "EdDSA"}, AuthCache: 5 * time.Second,
 		AuthAccountClaim: "account_id", AuthRoleClaim: "role", AuthNameClaim: "name",
 		OIDCScopes: []string{"openid", "profile", "email"}, OIDCSession: 12 * time.Hour,
+		LLMTimeout: 3 * time.Minute, LLMTokenLimit: "max_completion_tokens", LLMFormat: "strict", LLMMonthly: 50_000_000, LLMCalls: 8,
 		WorkerWorkflowTasks: 100, WorkerActivities: 100,
 	}, c)
 	require.ErrorContains(t, c.RequireDatabase(), "DATABASE_URL")

@@ -58,7 +58,7 @@ export class Baton {
     if (!database || !temporal) throw new Error("run me as: bin/baton devstack -- npm run e2e (or: make test-web)");
     this.process = spawn(
       join(root, "bin/baton"),
-      ["up", "--listen", this.listen, "--dir", this.dir, "--ui-port", "-1"],
+      ["up", "--listen", this.listen, "--dir", this.dir, "--ui-port=-1"],
       {
         cwd: root,
         env: {
@@ -70,16 +70,14 @@ export class Baton {
       },
     );
     for (const out of [this.process.stdout, this.process.stderr]) out?.on("data", (text) => (this.log += text));
-    await until(
-      `baton up answers: ${this.log}`,
-      async () => {
-        if (this.process?.exitCode !== null) throw new Error(this.log);
-        return (await fetch(`${this.base}/readyz`)).ok;
-      },
+    const child = this.process;
+    const ready = until(
+      "baton up answers",
+      async () => child.exitCode !== null || (await fetch(`${this.base}/readyz`)).ok,
       90_000,
-    ).catch((e) => {
-      throw new Error(`${e}\n${this.log}`);
-    });
+    );
+    await ready.catch(() => undefined);
+    if (child.exitCode !== null || !(await fetch(`${this.base}/readyz`)).ok) throw new Error(this.log);
   }
 
   /** Kills it as a crash would. */
