@@ -1,7 +1,7 @@
 // A real `baton up` and real browsers, for the tests.
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -44,9 +44,11 @@ export class Baton {
     private readonly listen: string,
   ) {}
 
-  /** Beside is another process to share the data and keys of. */
+  /** Beside is another process, whose keys it shares as replicas do. */
   static async start(beside?: Baton): Promise<Baton> {
-    const dir = beside?.dir ?? (await mkdtemp(join(tmpdir(), "baton-e2e-")));
+    const dir = await mkdtemp(join(tmpdir(), "baton-e2e-"));
+    for (const key of beside ? ["token-secret", "secret-keys"] : [])
+      await cp(join(beside?.dir ?? "", key), join(dir, key));
     const listen = `127.0.0.1:${await freePort()}`;
     const baton = new Baton(`http://${listen}`, dir, listen);
     await baton.run();
@@ -56,19 +58,15 @@ export class Baton {
   async run(): Promise<void> {
     const { TEST_DATABASE_URL: database, TEST_TEMPORAL_ADDRESS: temporal } = process.env;
     if (!database || !temporal) throw new Error("run me as: bin/baton devstack -- npm run e2e (or: make test-web)");
-    this.process = spawn(
-      join(root, "bin/baton"),
-      ["up", "--listen", this.listen, "--dir", this.dir, "--ui-port=-1"],
-      {
-        cwd: root,
-        env: {
-          ...process.env,
-          DATABASE_URL: database,
-          TEMPORAL_ADDRESS: temporal,
-          BATON_TEMPORAL_UI_URL: "http://127.0.0.1:8233",
-        },
+    this.process = spawn(join(root, "bin/baton"), ["up", "--listen", this.listen, "--dir", this.dir, "--ui-port=-1"], {
+      cwd: root,
+      env: {
+        ...process.env,
+        DATABASE_URL: database,
+        TEMPORAL_ADDRESS: temporal,
+        BATON_TEMPORAL_UI_URL: "http://127.0.0.1:8233",
       },
-    );
+    });
     for (const out of [this.process.stdout, this.process.stderr]) out?.on("data", (text) => (this.log += text));
     const child = this.process;
     const ready = until(
@@ -87,13 +85,13 @@ export class Baton {
     await gone;
   }
 
-  async stop(remove = true): Promise<void> {
+  async stop(): Promise<void> {
     const gone = new Promise((r) => this.process?.on("exit", r));
     if (this.process?.exitCode === null && this.process.signalCode === null) {
       this.process.kill("SIGINT");
       await gone;
     }
-    if (remove) await rm(this.dir, { recursive: true, force: true });
+    await rm(this.dir, { recursive: true, force: true });
   }
 
   /** Calls the API as somebody of the demo, by bearer token. */
@@ -165,7 +163,7 @@ export async function open(context: BrowserContext, baton: Baton, path = "/"): P
 
 export async function live(page: Page): Promise<void> {
   await page.locator('[data-link="live"]').waitFor();
-  await page.locator('.cards[aria-busy="false"]').waitFor();
+  await page.locator('.cards[aria-busy="false"]').waitFor({ state: "attached" });
 }
 
 export const card = (page: Page, id: string) => page.locator(`.queue [data-id="${id}"]`);

@@ -91,7 +91,7 @@ test("the API is killed and comes back, and nothing is missed", async () => {
   await live(page);
   await card(page, during.id).waitFor();
   await card(page, before.id).waitFor({ state: "detached" });
-  await other.stop(false);
+  await other.stop();
 });
 
 test("eight tabs of one browser share one stream, and all are live", async () => {

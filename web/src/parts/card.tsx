@@ -30,11 +30,11 @@ export function QueueCard({ card, store }: { card: Card; store: Store }) {
           <Age since={card.createdAt} words={t.list.waitingFor} />
         </span>
       </div>
-      <h3>
+      <h2>
         <a href={handoffPath(card)} data-card={card.id}>
           {card.title}
         </a>
-      </h3>
+      </h2>
       <p class="facts">
         <strong>{card.client}</strong>
         {card.ticket && <span>#{card.ticket}</span>}

@@ -71,7 +71,9 @@ describe("Cards", () => {
     ];
     for (let seed = 0; seed < 50; seed++) {
       const cards = new Cards();
-      const shuffled = [...events].sort((x, y) => ((x.version * 7 + seed * 13) % 11) - ((y.version * 7 + seed * 13) % 11));
+      const shuffled = [...events].sort(
+        (x, y) => ((x.version * 7 + seed * 13) % 11) - ((y.version * 7 + seed * 13) % 11),
+      );
       for (const e of shuffled) cards.apply(e);
       cards.learn(row("a", 1 + (seed % 3)));
       expect(cards.all.get("a")).toMatchObject({ version: 4, status: "resolved" });
@@ -97,7 +99,11 @@ describe("sections", () => {
     expect(s.waiting).toBe(2);
   });
   test("a card that has just been claimed stays a moment, but not one's own", () => {
-    expect(ids(sections(cards, me, all, new Set(["other", "held"])).queue).sort()).toEqual(["other", "parked", "waits"]);
+    expect(ids(sections(cards, me, all, new Set(["other", "held"])).queue).sort()).toEqual([
+      "other",
+      "parked",
+      "waits",
+    ]);
   });
   test("every word of the search has to be somewhere", () => {
     const find = (q: string) => ids(sections(cards, me, { ...all, q }, none).queue);

@@ -6,7 +6,10 @@ test.each([
   ["see transcript", []],
   ["The tunnel drops every 40 s.", ["problem"]],
   ["Please decide whether we roll back the firmware.", ["ask"]],
-  ["I restarted the gateway; all users are blocked; told them by noon. Can you take over?", ["ask", "tried", "impact", "promise"]],
+  [
+    "I restarted the gateway; all users are blocked; told them by noon. Can you take over?",
+    ["ask", "tried", "impact", "promise"],
+  ],
 ])("%j", (notes, parts) => {
   expect([...complete(notes)]).toEqual(expect.arrayContaining(parts));
   if (parts.length === 0) expect(complete(notes).size).toBe(0);
