@@ -6,6 +6,10 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import type { Handoff, Session } from "../src/api/types";
+
+/** A call of the API as somebody. */
+type Call = <T>(method: string, path: string, body?: unknown) => Promise<T>;
 
 const root = resolve(import.meta.dirname, "../..");
 export const sam = "sam@demo.test";
@@ -95,10 +99,10 @@ export class Baton {
   }
 
   /** Calls the API as somebody of the demo, by bearer token. */
-  async as(email: string): Promise<(method: string, path: string, body?: unknown) => Promise<any>> {
+  async as(email: string): Promise<Call> {
     const got = await fetch(`${this.base}/api/v1/dev/token`, { method: "POST", body: JSON.stringify({ email }) });
     const { token } = (await got.json()) as { token: string };
-    return async (method, path, body) => {
+    return async <T>(method: string, path: string, body?: unknown) => {
       const answer = await fetch(`${this.base}/api/v1${path}`, {
         method,
         headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
@@ -106,30 +110,42 @@ export class Baton {
       });
       const text = await answer.json();
       if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(text)}`);
-      return text;
+      return text as T;
     };
   }
 
   /** Has Sam make a session of the demo's, and hand it off if wanted. */
-  async session(n: number, title?: string): Promise<any> {
+  async session(n: number, title?: string): Promise<Session> {
     const call = await this.as(sam);
-    const sample = samples[n % samples.length];
-    const { key: _, handoff: __, ...session } = sample;
-    session.steps = session.steps.map((s: any) => ({ ...s, id: crypto.randomUUID() }));
-    return call("POST", "/ai-sessions", { ...session, title: title ?? session.title });
+    const { key: _, handoff: __, ...session } = sample(n);
+    const steps = session.steps.map((s) => ({ ...s, id: crypto.randomUUID() }));
+    return call<Session>("POST", "/ai-sessions", { ...session, steps, title: title ?? session.title });
   }
 
-  async handOff(n: number, title?: string, change: Record<string, unknown> = {}): Promise<any> {
+  async handOff(n: number, title?: string, change: Record<string, unknown> = {}): Promise<Handoff> {
     const session = await this.session(n, title);
     const call = await this.as(sam);
-    return call("POST", `/ai-sessions/${session.id}/handoff`, { ...samples[n % samples.length].handoff, ...change });
+    return call<Handoff>("POST", `/ai-sessions/${session.id}/handoff`, { ...sample(n).handoff, ...change });
   }
 }
 
-const samples: any[] = readFileSync(join(root, "demo/sessions.jsonl"), "utf8")
+interface Sample {
+  key: string;
+  title: string;
+  steps: object[];
+  handoff: object;
+}
+
+const samples = readFileSync(join(root, "demo/sessions.jsonl"), "utf8")
   .split("\n")
   .filter(Boolean)
-  .map((line) => JSON.parse(line));
+  .map((line) => JSON.parse(line) as Sample);
+
+function sample(n: number): Sample {
+  const found = samples[n % samples.length];
+  if (!found) throw new Error("the demo has no sessions");
+  return found;
+}
 
 export async function launch(): Promise<Browser> {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });

@@ -96,7 +96,8 @@ export const t = {
     target: (name: string) => `for ${name}`,
     from: (name: string) => `From ${name}`,
     waitingFor: (age: string) => `Waits ${age}`,
-    heldFor: (name: string, age: string) => `${name} has it since ${age}`,
+    heldFor: (name: string, age: string) => `${name} has had it for ${age}`,
+    mineFor: (age: string) => `Yours for ${age}`,
     heldBy: (name: string) => `Claimed by ${name}`,
     again: (n: number) => `${n}. time in the queue`,
   },
@@ -259,7 +260,7 @@ export const t = {
     none: "You work on no session. They come from your troubleshooting assistant.",
     handOff: "Hand off",
     steps: (n: number) => plural(n, "step", "steps"),
-    where: "Where it is",
+    where: "See the handoff",
   },
 
   form: {

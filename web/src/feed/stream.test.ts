@@ -8,7 +8,10 @@ class Server {
   private out: ReadableStreamDefaultController<Uint8Array> | null = null;
 
   stream(): Response {
-    return new Response(new ReadableStream({ start: (c) => void (this.out = c) }), { status: 200 });
+    const start = (out: ReadableStreamDefaultController<Uint8Array>) => {
+      this.out = out;
+    };
+    return new Response(new ReadableStream({ start }), { status: 200 });
   }
   say(text: string): void {
     this.out?.enqueue(new TextEncoder().encode(text));

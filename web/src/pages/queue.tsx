@@ -44,14 +44,14 @@ export function QueuePage({ store, query }: { store: Store; query: URLSearchPara
         {s.queue.length > most && <More onNear={more} />}
       </section>
       <div class="beside">
-        <Beside title={t.list.mine} empty={t.list.noneMine} cards={s.mine} />
-        <Beside title={t.list.sent} empty={t.list.noneSent} cards={s.sent} />
+        <Beside title={t.list.mine} empty={t.list.noneMine} cards={s.mine} me={store.me.user_id} />
+        <Beside title={t.list.sent} empty={t.list.noneSent} cards={s.sent} me={store.me.user_id} />
       </div>
     </div>
   );
 }
 
-function Beside({ title, empty, cards }: { title: string; empty: string; cards: Card[] }) {
+function Beside({ title, empty, cards, me }: { title: string; empty: string; cards: Card[]; me: string }) {
   return (
     <section aria-label={title}>
       <h2>
@@ -62,7 +62,7 @@ function Beside({ title, empty, cards }: { title: string; empty: string; cards: 
       ) : (
         <ul class="smalls">
           {cards.slice(0, 50).map((c) => (
-            <SmallCard key={c.id} card={c} />
+            <SmallCard key={c.id} card={c} me={me} />
           ))}
         </ul>
       )}

@@ -3,11 +3,13 @@ import * as api from "../api/client";
 import type { Handoff, Intent, Priority, Session } from "../api/types";
 import { Failure } from "../parts/bits";
 import { handoffPath } from "../router";
+import type { Card } from "../state/cards";
 import { complete, looksSecret, parts } from "../state/complete";
 import { explain, type Store, useStore } from "../state/store";
 import { t } from "../texts";
 
 export function SessionsPage({ store }: { store: Store }) {
+  useStore(store);
   const [rows, setRows] = useState<Session[] | null>(null);
   const [failure, setFailure] = useState("");
   const load = () => {
@@ -23,6 +25,9 @@ export function SessionsPage({ store }: { store: Store }) {
       if (e === null || e.handed_off_by === store.me.user_id || e.claimed_by === store.me.user_id) load();
     });
   }, []);
+  const open = new Map(
+    [...store.cards.all.values()].filter((c) => /^(queued|claimed)$/.test(c.status)).map((c) => [c.session_id, c]),
+  );
   return (
     <section aria-labelledby="sessions-title">
       <h1 id="sessions-title">{t.sessions}</h1>
@@ -42,21 +47,33 @@ export function SessionsPage({ store }: { store: Store }) {
               {s.psa_ticket && <span>#{s.psa_ticket}</span>}
             </p>
             <p class="excerpt">{s.problem}</p>
-            {s.status === "active" && (
-              <div class="card-foot">
-                <a
-                  class="button primary"
-                  href={`/sessions/${s.id}/hand-off`}
-                  aria-label={`${t.sessionsPage.handOff}: ${s.title}`}
-                >
-                  {t.sessionsPage.handOff}
-                </a>
-              </div>
-            )}
+            <Next session={s} open={open.get(s.id)} />
           </li>
         ))}
       </ul>
     </section>
+  );
+}
+
+/** What can be done next with a session: hand it off or, if it is, see how that goes. */
+function Next({ session: s, open }: { session: Session; open: Card | undefined }) {
+  if (!open && s.status !== "active") return null;
+  return (
+    <div class="card-foot">
+      {open ? (
+        <a class="button" href={handoffPath(open)} aria-label={`${t.sessionsPage.where}: ${s.title}`}>
+          {t.sessionsPage.where}
+        </a>
+      ) : (
+        <a
+          class="button primary"
+          href={`/sessions/${s.id}/hand-off`}
+          aria-label={`${t.sessionsPage.handOff}: ${s.title}`}
+        >
+          {t.sessionsPage.handOff}
+        </a>
+      )}
+    </div>
   );
 }
 

@@ -43,9 +43,9 @@ export function QueueCard({ card, store }: { card: Card; store: Store }) {
           {card.target && card.target !== me ? ` ${t.list.target(card.targetName ?? t.someone)}` : ""}
         </span>
       </p>
-      <p class="excerpt">{card.excerpt}</p>
       <Trouble card={card} />
-      <div class="card-foot">
+      <p class="excerpt">{card.excerpt}</p>
+      <div class={notice || gone ? "card-foot" : "card-foot side"}>
         {notice ? (
           <p class="notice">
             {notice.text ?? (
@@ -100,7 +100,7 @@ function Trouble({ card }: { card: Card }) {
 }
 
 /** A handoff beside the queue. */
-export function SmallCard({ card }: { card: Card }) {
+export function SmallCard({ card, me }: { card: Card; me: string }) {
   return (
     <li class={`small ${card.priority}`}>
       <a href={handoffPath(card)}>{card.title}</a>
@@ -108,7 +108,12 @@ export function SmallCard({ card }: { card: Card }) {
         <span>{card.client}</span>
         <span>
           {card.status === "claimed" && card.claimedAt ? (
-            <Age since={card.claimedAt} words={(age) => t.list.heldFor(card.holderName ?? t.someone, age)} />
+            <Age
+              since={card.claimedAt}
+              words={(age) =>
+                card.holder === me ? t.list.mineFor(age) : t.list.heldFor(card.holderName ?? t.someone, age)
+              }
+            />
           ) : (
             <Age since={card.createdAt} words={t.list.waitingFor} />
           )}
