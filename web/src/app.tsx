@@ -52,7 +52,9 @@ function SignedIn({ address }: { address: URL }) {
 }
 
 const signInFor = (address: URL) =>
-  address.pathname === "/" ? "/sign-in" : `/sign-in?next=${encodeURIComponent(address.pathname + address.search)}`;
+  address.pathname + address.search === "/"
+    ? "/sign-in"
+    : `/sign-in?next=${encodeURIComponent(address.pathname + address.search)}`;
 
 function Frame({ store, address }: { store: Store; address: URL }) {
   useStore(store);
@@ -105,14 +107,23 @@ function Frame({ store, address }: { store: Store; address: URL }) {
 
 function Page({ store, address }: { store: Store; address: URL }) {
   const path = address.pathname;
-  if (store.link.state === "refused") return <p class="empty">{t.signInPage.viewer}</p>;
+  if (store.link.state === "refused") return <Nothing title={t.queue} text={t.signInPage.viewer} />;
   if (path === "/" || path === "/queue") return <QueuePage store={store} query={address.searchParams} />;
   const handoff = /^\/sessions\/([0-9a-f-]{36})\/handoffs\/([0-9a-f-]{36})$/.exec(path);
   if (handoff) return <HandoffPage key={path} store={store} session={handoff[1] ?? ""} id={handoff[2] ?? ""} />;
   if (path === "/sessions") return <SessionsPage store={store} />;
   const form = /^\/sessions\/([0-9a-f-]{36})\/hand-off$/.exec(path);
   if (form) return <HandOffPage key={path} store={store} id={form[1] ?? ""} />;
-  return <p class="empty">{t.nothingHere}</p>;
+  return <Nothing title={t.product} text={t.nothingHere} />;
+}
+
+function Nothing({ title, text }: { title: string; text: string }) {
+  return (
+    <section>
+      <h1>{title}</h1>
+      <p class="empty">{text}</p>
+    </section>
+  );
 }
 
 function LinkState({ store }: { store: Store }) {

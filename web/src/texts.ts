@@ -99,7 +99,7 @@ export const t = {
     heldFor: (name: string, age: string) => `${name} has had it for ${age}`,
     mineFor: (age: string) => `Yours for ${age}`,
     heldBy: (name: string) => `Claimed by ${name}`,
-    again: (n: number) => `${n}. time in the queue`,
+    again: (n: number) => `Queued ${n} times`,
   },
 
   claim: {
