@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { claimAndOpen, QueueCard, SmallCard } from "../parts/card";
 import { useKeys } from "../parts/keys";
 import { go } from "../router";
@@ -13,10 +13,7 @@ export function QueuePage({ store, query }: { store: Store; query: URLSearchPara
   useStore(store);
   const filter = readFilter(query);
   const set = (change: Partial<Filter>) => go(`/${writeFilter({ ...filter, ...change })}`, true);
-  const stay = useMemo(
-    () => new Set([...store.lingering, ...store.notices.keys()]),
-    [store.lingering.size, store.notices.size],
-  );
+  const stay = new Set([...store.lingering, ...store.notices.keys()]);
   const s = sections(store.cards.all.values(), store.me.user_id, filter, stay);
   const [most, setMost] = useState(step);
   const shown = s.queue.slice(0, most);
@@ -141,8 +138,13 @@ function useCardKeys(store: Store, cards: Card[], most: number, more: () => void
     const id = (document.activeElement?.closest("[data-id]") as HTMLElement | null)?.dataset.id;
     return id === undefined ? -1 : cards.findIndex((c) => c.id === id);
   };
+  // The card that had the focus may be gone; then the walk goes on from its place.
+  const last = useRef(-1);
   const move = (by: number) => {
-    const next = Math.max(0, Math.min(cards.length - 1, here() + by));
+    const at = here();
+    const from = at >= 0 ? at : by > 0 ? Math.max(-1, last.current - 1) : last.current;
+    const next = Math.max(0, Math.min(cards.length - 1, from + by));
+    last.current = next;
     if (next >= most - 5) more();
     const link = document.querySelector<HTMLElement>(`[data-card="${cards[next]?.id}"]`);
     link?.focus();
