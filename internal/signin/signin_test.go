@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
@@ -61,18 +62,18 @@ func newIssuer(t *testing.T) *issuer {
 	require.NoError(t, err)
 	i := &issuer{key: key, subject: "ana"}
 	mux := http.NewServeMux()
-	answer := func(w http.ResponseWriter, v any) {
+	reply := func(w http.ResponseWriter, v any) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(v)
 	}
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, map[string]any{
+		reply(w, map[string]any{
 			"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token",
 			"jwks_uri": i.URL + "/keys", "id_token_signing_alg_values_supported": []string{"RS256"},
 		})
 	})
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, map[string]any{"keys": []any{map[string]string{
+		reply(w, map[string]any{"keys": []any{map[string]string{
 			"kty": "RSA", "kid": "1", "alg": "RS256", "use": "sig",
 			"n": base64.RawURLEncoding.EncodeToString(key.N.Bytes()), "e": "AQAB",
 		}}})
@@ -101,7 +102,7 @@ func newIssuer(t *testing.T) *issuer {
 		if r.FormValue("code") != "the-code" || base64.RawURLEncoding.EncodeToString(sum[:]) != i.challenge ||
 			r.FormValue("redirect_uri") != i.redirect || id != "console" || secret != "client-secret" {
 			w.WriteHeader(http.StatusBadRequest)
-			answer(w, map[string]string{"error": "invalid_grant"})
+			reply(w, map[string]string{"error": "invalid_grant"})
 			return
 		}
 		claims := jwt.MapClaims{
@@ -117,7 +118,7 @@ func newIssuer(t *testing.T) *issuer {
 		if err != nil {
 			panic(err)
 		}
-		answer(w, map[string]any{"access_token": "x", "token_type": "Bearer", "id_token": signed, "expires_in": 3600})
+		reply(w, map[string]any{"access_token": "x", "token_type": "Bearer", "id_token": signed, "expires_in": 3600})
 	})
 	i.Server = httptest.NewServer(mux)
 	t.Cleanup(i.Close)
@@ -164,7 +165,15 @@ func withIssuer(i *issuer) func(*signin.Options) {
 	}
 }
 
-func (c *console) do(method, path, body string, header ...string) *http.Response {
+// answer is what came of a request, in the end.
+type answer struct {
+	status  int
+	at      *url.URL // after the redirects
+	cookies []*http.Cookie
+	body    []byte
+}
+
+func (c *console) do(method, path, body string, header ...string) answer {
 	c.t.Helper()
 	r, err := http.NewRequestWithContext(c.t.Context(), method, c.URL+path, strings.NewReader(body))
 	require.NoError(c.t, err)
@@ -173,8 +182,10 @@ func (c *console) do(method, path, body string, header ...string) *http.Response
 	}
 	resp, err := c.browser.Do(r)
 	require.NoError(c.t, err)
-	c.t.Cleanup(func() { _ = resp.Body.Close() })
-	return resp
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(c.t, err)
+	return answer{status: resp.StatusCode, at: resp.Request.URL, cookies: resp.Cookies(), body: text}
 }
 
 // cookies is what the browser would send now.
@@ -196,7 +207,7 @@ func TestCodeFlow(t *testing.T) {
 	require.False(t, found, "nobody yet")
 
 	resp := c.do("GET", "/auth/login?next=%2Fsessions%3Fq%3Da", "")
-	require.Equal(t, "/sessions?q=a", resp.Request.URL.RequestURI(), "where they wanted to go")
+	require.Equal(t, "/sessions?q=a", resp.at.RequestURI(), "where they wanted to go")
 	require.Equal(t, auth.Claims{Subject: "ana", Email: "ana@example.com", EmailVerified: true, Name: "Ana", ExpiresAt: c.people.asked[0].ExpiresAt}, c.people.asked[0])
 
 	by, found, err := c.signin.Resume(t.Context(), c.cookies())
@@ -206,7 +217,7 @@ func TestCodeFlow(t *testing.T) {
 	require.WithinDuration(t, c.now.Add(time.Hour), by.ExpiresAt, time.Second)
 
 	stolen := c.cookies()
-	require.Equal(t, 204, c.do("POST", "/auth/logout", "", "X-Baton-Console", "1").StatusCode)
+	require.Equal(t, 204, c.do("POST", "/auth/logout", "", "X-Baton-Console", "1").status)
 	require.Empty(t, c.cookies().Get("Cookie"))
 
 	c.now = c.now.Add(time.Hour)
@@ -246,8 +257,8 @@ func TestBadSignIns(t *testing.T) {
 				path = "/auth/login"
 			}
 			resp := c.do("GET", path, "")
-			require.Equal(t, c.URL, "http://"+resp.Request.URL.Host)
-			require.Equal(t, tc.reached, resp.Request.URL.RequestURI())
+			require.Equal(t, c.URL, "http://"+resp.at.Host)
+			require.Equal(t, tc.reached, resp.at.RequestURI())
 			_, found, _ := c.signin.Resume(t.Context(), c.cookies())
 			require.Equal(t, tc.reached == "/", found)
 		})
@@ -272,8 +283,8 @@ func TestCallbackIsGoodOnce(t *testing.T) {
 	forged, err := url.Parse(callback)
 	require.NoError(t, err)
 	forged.RawQuery = url.Values{"code": {"the-code"}, "state": {"another"}}.Encode()
-	require.Equal(t, "/sign-in?error=expired", c.do("GET", forged.RequestURI(), "").Request.URL.RequestURI())
-	require.Equal(t, "/sign-in?error=expired", c.do("GET", callback, "").Request.URL.RequestURI(), "the attempt is used up")
+	require.Equal(t, "/sign-in?error=expired", c.do("GET", forged.RequestURI(), "").at.RequestURI())
+	require.Equal(t, "/sign-in?error=expired", c.do("GET", callback, "").at.RequestURI(), "the attempt is used up")
 }
 
 func TestTheIssuerIsDown(t *testing.T) {
@@ -281,7 +292,7 @@ func TestTheIssuerIsDown(t *testing.T) {
 	i := newIssuer(t)
 	i.Close()
 	c := newConsole(t, withIssuer(i))
-	require.Equal(t, "/sign-in?error=unavailable", c.do("GET", "/auth/login", "").Request.URL.RequestURI())
+	require.Equal(t, "/sign-in?error=unavailable", c.do("GET", "/auth/login", "").at.RequestURI())
 }
 
 // TestCookies holds what browsers are told about them.
@@ -291,8 +302,8 @@ func TestCookies(t *testing.T) {
 	for public, prefix := range map[string]string{"http://127.0.0.1:8080": "", "https://baton.example.com": "__Host-"} {
 		c := newConsole(t, func(o *signin.Options) { o.Demo, o.PublicURL = demo, public })
 		resp := c.do("POST", "/auth/demo", `{"email":"ana@demo.test"}`, "X-Baton-Console", "1")
-		require.Equal(t, 204, resp.StatusCode)
-		cookie := resp.Cookies()[0]
+		require.Equal(t, 204, resp.status)
+		cookie := resp.cookies[0]
 		require.Equal(t, prefix+"baton_session", cookie.Name)
 		require.True(t, cookie.HttpOnly)
 		require.Equal(t, prefix != "", cookie.Secure)
@@ -331,22 +342,22 @@ func TestOnlyOurPagesSignIn(t *testing.T) {
 		{"X-Baton-Console", "1", "Origin", "https://evil.example"},
 	} {
 		for _, path := range []string{"/auth/demo", "/auth/logout"} {
-			require.Equal(t, 403, c.do("POST", path, `{"email":"ana@demo.test"}`, header...).StatusCode, header)
+			require.Equal(t, 403, c.do("POST", path, `{"email":"ana@demo.test"}`, header...).status, header)
 		}
 	}
-	require.Equal(t, 404, c.do("POST", "/auth/demo", `{"email":"olga@demo.test"}`, "X-Baton-Console", "1").StatusCode)
+	require.Equal(t, 404, c.do("POST", "/auth/demo", `{"email":"olga@demo.test"}`, "X-Baton-Console", "1").status)
 }
 
 // TestNoDemoByDefault: who is not asked to offer people offers none.
 func TestNoDemoByDefault(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t, nil)
-	require.NotEqual(t, 204, c.do("POST", "/auth/demo", `{"email":"ana@demo.test"}`, "X-Baton-Console", "1").StatusCode)
+	require.NotEqual(t, 204, c.do("POST", "/auth/demo", `{"email":"ana@demo.test"}`, "X-Baton-Console", "1").status)
 	var methods struct {
 		OIDC bool
 		Demo []any
 	}
-	require.NoError(t, json.NewDecoder(c.do("GET", "/auth/methods", "").Body).Decode(&methods))
+	require.NoError(t, json.Unmarshal(c.do("GET", "/auth/methods", "").body, &methods))
 	require.False(t, methods.OIDC)
 	require.Empty(t, methods.Demo)
 }

@@ -251,7 +251,13 @@ describe("every page, in every look", () => {
     await page.locator(".refs a").first().waitFor();
     await accessible(page);
     await picture("handoff");
+    await page.getByRole("button", { name: "No", exact: true }).click();
+    await page.getByLabel("What was wrong with it?").fill("Step 19 was undone.");
+    await page.getByRole("button", { name: "Send" }).click();
+    await page.getByRole("status").filter({ hasText: "Thank you." }).waitFor();
+    await page.locator("h1").focus();
     await page.keyboard.press("e");
+    await page.getByRole("dialog").waitFor();
     await accessible(page);
     await page.keyboard.press("Escape");
     await page.locator(".refs a").first().click(); // opens the transcript

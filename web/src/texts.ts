@@ -204,6 +204,8 @@ export const t = {
     useful: "Was it useful?",
     yes: "Yes",
     no: "No",
+    whatWrong: "What was wrong with it?",
+    sendWrong: "Send",
     thanks: "Thank you.",
   },
   outcomes: {

@@ -205,6 +205,13 @@ function Timeline({ entries }: { entries: TimelineEntry[] }) {
             {t.verbs[e.verb] ?? e.verb}
             {e.target_user_name && e.verb === "reassign" ? `: ${e.target_user_name}` : ""}
             {e.note && <p class="wrap">{e.note}</p>}
+            {e.psa && (e.psa.state === "retrying" || e.psa.state === "failed") && (
+              <p class="trouble">
+                {t.effects.psa}: {t.effectStates[e.psa.state]}
+                {e.psa.next_attempt_at && `, ${t.nextTry(clockTime(e.psa.next_attempt_at))}`}
+                {e.psa.reason && `. ${e.psa.reason}`}
+              </p>
+            )}
           </li>
         ))}
       </ol>

@@ -139,7 +139,38 @@ export function Brief(props: {
           ))}
         </p>
       )}
+      {mayGrade && grade?.useful === false && (
+        <Wrong
+          was={grade.wrong ?? ""}
+          onSend={(wrong) =>
+            void attempt(async () => {
+              props.onChange(await api.gradeBriefing(h, { version: d.version, wrong }));
+              props.say(t.brief.thanks);
+            })
+          }
+        />
+      )}
     </>
+  );
+}
+
+function Wrong({ was, onSend }: { was: string; onSend: (wrong: string) => void }) {
+  const [wrong, setWrong] = useState(was);
+  return (
+    <form
+      onSubmit={(e) => {
+        e.preventDefault();
+        onSend(wrong);
+      }}
+    >
+      <label>
+        <span>{t.brief.whatWrong}</span>
+        <textarea rows={2} maxLength={2000} value={wrong} onInput={(e) => setWrong(e.currentTarget.value)} />
+      </label>
+      <p>
+        <button type="submit">{t.brief.sendWrong}</button>
+      </p>
+    </form>
   );
 }
 
