@@ -45,6 +45,23 @@ verify: generate ## fail when a generated file is not what would be generated
 		{ echo "generated files are stale: run 'make generate' and commit"; exit 1; }
 	@go mod tidy -diff
 
+.PHONY: web
+web: web/node_modules ## build the console anew from web/src (takes Node 20.19 or later)
+	@cd web && npm run --silent types >/dev/null && npm run --silent format && npm run --silent build
+
+# Not part of `make test`: what is built of the console is committed, so Go alone
+# builds and tests everything else.
+.PHONY: test-web
+test-web: web/node_modules bin/temporal build ## check the console: lint, drift, logic, and in Chromium against a real Baton
+	@cd web && npm run --silent lint && npm run --silent types >/dev/null && npm run --silent build
+	@git diff --exit-code --stat -- web/dist web/src/api/schema.gen.ts && test -z "$$(git status --porcelain -- web/dist)" || \
+		{ echo "what is built of the console is stale: run 'make web' and commit"; exit 1; }
+	@cd web && npm run --silent test && ../bin/baton devstack -- npm run --silent e2e
+
+web/node_modules: web/package-lock.json
+	@tools/progress "fetching what the console is built with" npm --prefix web ci --silent --no-audit --no-fund
+	@touch $@
+
 .PHONY: fmt
 fmt: bin/golangci-lint ## format the code
 	bin/golangci-lint fmt

@@ -1,5 +1,7 @@
 module github.com/baton-handoff/baton
 
+ignore ./web/node_modules
+
 go 1.26.0
 
 require (
@@ -49,12 +51,17 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require github.com/coregx/ahocorasick v0.3.1
+require (
+	github.com/coregx/ahocorasick v0.3.1
+	github.com/coreos/go-oidc/v3 v3.21.0
+	golang.org/x/oauth2 v0.37.0
+)
 
 require (
 	github.com/bahlo/generic-list-go v0.2.0 // indirect
 	github.com/buger/jsonparser v1.1.2 // indirect
 	github.com/coder/websocket v1.8.15 // indirect
+	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/invopop/jsonschema v0.14.0 // indirect
 	github.com/pb33f/ordered-map/v2 v2.3.1 // indirect
 	github.com/tidwall/gjson v1.20.0 // indirect

@@ -88,7 +88,7 @@ type Recipients interface {
 // context.
 type NotifyRecords interface {
 	HandoffHead(ctx context.Context, sessionID, handoffID uuid.UUID, requestID string) (head models.HandoffView, repeated bool, err error)
-	Colleagues(ctx context.Context) ([]models.Colleague, error)
+	Addressees(ctx context.Context) ([]models.Addressee, error)
 	Announce(ctx context.Context, handoffID uuid.UUID, rows []models.Delivery) (open []models.Delivery, err error)
 	RecipientDeliveries(ctx context.Context, recipient string, since time.Time) (rows []models.Delivery, settings models.NotificationSettings, outdated []uuid.UUID, err error)
 	PlanDeliveries(ctx context.Context, plan models.DeliveryPlan) error
@@ -142,7 +142,7 @@ func (a *Activities) announce(ctx context.Context, in Announcement) (int, error)
 	if moved(models.Delivery{Generation: in.Generation, Version: in.Version}, h.Handoff) != "" {
 		return 0, nil
 	}
-	people, err := n.Records.Colleagues(ctx)
+	people, err := n.Records.Addressees(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -209,7 +209,7 @@ func belongs(who Who, u models.User, h models.Handoff) bool {
 
 // resolve makes the deliveries of an announcement: one for each recipient and
 // channel, however many audiences the recipient is in.
-func resolve(in Announcement, h models.Handoff, actor uuid.UUID, people []models.Colleague, means models.Means) []models.Delivery {
+func resolve(in Announcement, h models.Handoff, actor uuid.UUID, people []models.Addressee, means models.Means) []models.Delivery {
 	var rows []models.Delivery
 	seen := map[uuid.UUID]bool{}
 	add := func(because Who, recipient string, channel notify.ChannelName, user, endpoint *uuid.UUID) {
@@ -260,7 +260,7 @@ type route struct {
 // routes are those by which a person is told: what the announcement demands, or
 // else what they want, or else by mail. Where nothing of that is to be had,
 // whatever the account has: somebody who wants to be told is told.
-func routes(demanded []notify.ChannelName, p models.Colleague, priority models.Priority, means models.Means) []route {
+func routes(demanded []notify.ChannelName, p models.Addressee, priority models.Priority, means models.Means) []route {
 	wanted := demanded
 	if len(wanted) == 0 {
 		wanted = []notify.ChannelName{notify.ChannelEmail}
@@ -290,7 +290,7 @@ func routes(demanded []notify.ChannelName, p models.Colleague, priority models.P
 	return list
 }
 
-func routeTo(c notify.ChannelName, p models.Colleague, means models.Means) (route, bool) {
+func routeTo(c notify.ChannelName, p models.Addressee, means models.Means) (route, bool) {
 	for _, e := range means.Endpoints {
 		if e.Kind == string(c) && (e.Direct || e.PersonID == p.ID) {
 			return route{c, &e.ID}, c != notify.ChannelEmail || p.Email != ""

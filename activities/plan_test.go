@@ -203,12 +203,12 @@ func TestPlansLoseNothing(t *testing.T) {
 func TestWhoIsTold(t *testing.T) {
 	t.Parallel()
 	team, other := uuid.New(), uuid.New()
-	person := func(name string, role models.Role, team *uuid.UUID) models.Colleague {
-		return models.Colleague{User: models.User{ID: uuid.New(), Name: name, Email: name + "@demo.test", Role: role, TeamID: team}}
+	person := func(name string, role models.Role, team *uuid.UUID) models.Addressee {
+		return models.Addressee{User: models.User{ID: uuid.New(), Name: name, Email: name + "@demo.test", Role: role, TeamID: team}}
 	}
 	sam, ana, ben := person("sam", models.RoleEngineer, &team), person("ana", models.RoleEngineer, &team), person("ben", models.RoleEngineer, &other)
 	vic, ada := person("vic", models.RoleViewer, &team), person("ada", models.RoleAdmin, nil)
-	people := []models.Colleague{sam, ana, ben, vic, ada}
+	people := []models.Addressee{sam, ana, ben, vic, ada}
 	h := models.Handoff{ID: uuid.New(), Intent: models.IntentEscalate, HandedOffBy: sam.ID, TeamID: &team, TargetUserID: &ben.ID, Priority: models.PriorityHigh}
 	room, direct := uuid.New(), uuid.New()
 	means := models.Means{Mail: true, Endpoints: []models.MeansEndpoint{

@@ -103,7 +103,7 @@ func queueFilter(by models.Principal, p gen.ListQueueParams) (models.QueueFilter
 	}
 	return models.QueueFilter{
 		Reader: by.UserID, Status: models.Status(deref(p.Status)), Intent: models.Intent(deref(p.Intent)),
-		Priority: priority, TeamID: p.TeamID, Mine: deref(p.Mine), Query: deref(p.Q), Sort: sort,
+		Priority: priority, TeamID: p.TeamID, Mine: deref(p.Mine), Sent: deref(p.Sent), Query: deref(p.Q), Sort: sort,
 	}, nil
 }
 

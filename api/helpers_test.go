@@ -122,6 +122,7 @@ type fakeRecords struct {
 	sessionHandoffs func(ctx context.Context, id uuid.UUID, p models.Page) ([]models.HandoffView, string, error)
 	queue           func(ctx context.Context, f models.QueueFilter, p models.Page) ([]models.HandoffView, string, error)
 	holderSeen      func(handoffID, user uuid.UUID) error
+	colleagues      func(ctx context.Context) ([]models.Colleague, error)
 	timeline        func(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
 }
 
@@ -162,6 +163,10 @@ func (f *fakeRecords) HolderSeen(_ context.Context, handoffID, user uuid.UUID) e
 		return nil
 	}
 	return f.holderSeen(handoffID, user)
+}
+
+func (f *fakeRecords) Colleagues(ctx context.Context) ([]models.Colleague, error) {
+	return f.colleagues(ctx)
 }
 
 func (f *fakeRecords) Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error) {

@@ -22,6 +22,12 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, bearer string) (models.Principal, error)
 }
 
+// Sessions finds out who the session cookie of a browser stands for. Without
+// such a cookie it finds nobody; otherwise it fails as an [Authenticator] does.
+type Sessions interface {
+	Resume(ctx context.Context, h http.Header) (by models.Principal, found bool, err error)
+}
+
 // Handoffs decides about handoffs. Every decision is durable and visible to
 // reads when a call returns without error.
 type Handoffs interface {
@@ -54,6 +60,8 @@ type Records interface {
 	SessionHandoffs(ctx context.Context, sessionID uuid.UUID, p models.Page) (rows []models.HandoffView, next string, err error)
 	Queue(ctx context.Context, f models.QueueFilter, p models.Page) (rows []models.HandoffView, next string, err error)
 	Timeline(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.TimelineView, error)
+	// Colleagues are the people of the account who may sign in, by name.
+	Colleagues(ctx context.Context) ([]models.Colleague, error)
 	BriefingRecords
 	LadderRecords
 	NotificationRecords

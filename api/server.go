@@ -22,6 +22,9 @@ type Options struct {
 	Handoffs Handoffs
 	Records  Records
 	Feed     Feed
+	// Sessions recognizes browsers that are signed in; without it, only bearer
+	// tokens are.
+	Sessions Sessions
 	// Connections answers /psa; without it, that is a 404.
 	Connections Connections
 	// Channels answers /notifications/channels, and Doors claims by Slack and by

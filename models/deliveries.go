@@ -122,8 +122,8 @@ type NotificationPreference struct {
 // TableName says what it holds.
 func (NotificationPreference) TableName() string { return "notification_settings" }
 
-// Colleague is a user with how they want to be told.
-type Colleague struct {
+// Addressee is a user with how they want to be told.
+type Addressee struct {
 	User
 	Settings *NotificationSettings `gorm:"serializer:json"`
 }

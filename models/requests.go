@@ -89,6 +89,9 @@ type QueueFilter struct {
 	// Mine keeps what the reader holds, what waits addressed to them, and what
 	// was returned to them or by them.
 	Mine bool
+	// Sent keeps what the reader handed off, their own escalations included; with
+	// it, an empty Status means queued and claimed.
+	Sent bool
 	// Query is matched against title, client, problem and ticket.
 	Query string
 	Sort  QueueSort

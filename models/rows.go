@@ -40,6 +40,15 @@ type User struct {
 	UpdatedAt  time.Time
 }
 
+// Colleague is a user as the others of the account see them.
+type Colleague struct {
+	ID       uuid.UUID
+	Name     string
+	Role     Role
+	TeamID   *uuid.UUID
+	TeamName *string
+}
+
 // Principal is who a request acts for, as the database knows them.
 type Principal struct {
 	UserID    uuid.UUID

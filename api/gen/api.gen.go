@@ -2075,6 +2075,27 @@ type TimelineEntry struct {
 	Version int  `json:"version"`
 }
 
+// User Somebody of the account.
+//
+// Examples: {"id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e03","name":"Ben Kay","role":"engineer","team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","team_name":"Service desk"}
+type User struct {
+	ID   openapi_types.UUID `json:"id"`
+	Name string             `json:"name"`
+
+	// Role What a user may do; each role may do what the one before it may.
+	Role     Role                `json:"role"`
+	TeamID   *openapi_types.UUID `json:"team_id"`
+	TeamName *string             `json:"team_name"`
+}
+
+// Users defines model for Users.
+type Users struct {
+	Items []User `json:"items"`
+
+	// NextCursor Always `null`.
+	NextCursor any `json:"next_cursor"`
+}
+
 // Verb What was decided.
 type Verb string
 
@@ -2188,6 +2209,9 @@ type ListQueueParams struct {
 
 	// Mine Only what you hold, what waits addressed to you, and what was returned to you or by you.
 	Mine *bool `form:"mine,omitempty" json:"mine,omitempty"`
+
+	// Sent Only what you handed off yourself, your own escalations included. Without `status`, claimed ones as well.
+	Sent *bool `form:"sent,omitempty" json:"sent,omitempty"`
 
 	// Q Only what has this text in its title, client, problem or ticket. Case does not matter.
 	Q *Search `form:"q,omitempty" json:"q,omitempty"`
@@ -2585,6 +2609,9 @@ type ServerInterface interface {
 	// ReportHandoffs Sum up how long handoffs waited
 	// (GET /api/v1/reports/handoffs)
 	ReportHandoffs(c *gin.Context, params ReportHandoffsParams)
+	// ListUsers List your colleagues
+	// (GET /api/v1/users)
+	ListUsers(c *gin.Context)
 	// GetHealth Is the process alive
 	// (GET /healthz)
 	GetHealth(c *gin.Context)
@@ -2747,6 +2774,14 @@ func (siw *ServerInterfaceWrapper) ListQueue(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "mine", c.Request.URL.Query(), &params.Mine, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter mine: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "sent" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sent", c.Request.URL.Query(), &params.Sent, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sent: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -4109,6 +4144,19 @@ func (siw *ServerInterfaceWrapper) ReportHandoffs(c *gin.Context) {
 	siw.Handler.ReportHandoffs(c, params)
 }
 
+// ListUsers operation middleware
+func (siw *ServerInterfaceWrapper) ListUsers(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListUsers(c)
+}
+
 // GetHealth operation middleware
 func (siw *ServerInterfaceWrapper) GetHealth(c *gin.Context) {
 
@@ -4190,6 +4238,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/api/v1/ai-sessions/:id", wrapper.GetSession)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/steps", wrapper.AppendSteps)
 	router.GET(options.BaseURL+"/api/v1/me", wrapper.GetMe)
+	router.GET(options.BaseURL+"/api/v1/users", wrapper.ListUsers)
 	router.GET(options.BaseURL+"/api/v1/psa/kinds", wrapper.ListPSAKinds)
 	router.GET(options.BaseURL+"/api/v1/briefings/settings", wrapper.GetBriefingSettings)
 	router.PUT(options.BaseURL+"/api/v1/briefings/settings", wrapper.SetBriefingSettings)
@@ -10998,6 +11047,93 @@ func (response ReportHandoffs503ApplicationProblemPlusJSONResponse) VisitReportH
 	return err
 }
 
+type ListUsersRequestObject struct {
+}
+
+type ListUsersResponseObject interface {
+	VisitListUsersResponse(w http.ResponseWriter) error
+}
+
+type ListUsers200JSONResponse Users
+
+func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers401ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers403ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers500ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsers503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListUsers503ApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetHealthRequestObject struct {
 }
 
@@ -11223,6 +11359,9 @@ type StrictServerInterface interface {
 	// ReportHandoffs Sum up how long handoffs waited
 	// (GET /api/v1/reports/handoffs)
 	ReportHandoffs(ctx context.Context, request ReportHandoffsRequestObject) (ReportHandoffsResponseObject, error)
+	// ListUsers List your colleagues
+	// (GET /api/v1/users)
+	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
 	// GetHealth Is the process alive
 	// (GET /healthz)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
@@ -12790,6 +12929,30 @@ func (sh *strictHandler) ReportHandoffs(ctx *gin.Context, params ReportHandoffsP
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ReportHandoffsResponseObject); ok {
 		if err := validResponse.VisitReportHandoffsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListUsers operation middleware
+func (sh *strictHandler) ListUsers(ctx *gin.Context) {
+	var request ListUsersRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUsers(ctx, request.(ListUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUsers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListUsersResponseObject); ok {
+		if err := validResponse.VisitListUsersResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

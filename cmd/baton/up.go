@@ -33,6 +33,7 @@ import (
 	"github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/internal/sandbox"
 	"github.com/baton-handoff/baton/internal/secrets"
+	"github.com/baton-handoff/baton/internal/signin"
 	"github.com/baton-handoff/baton/internal/store"
 	"github.com/baton-handoff/baton/internal/tenant"
 	"github.com/baton-handoff/baton/models"
@@ -121,7 +122,7 @@ func (c upCmd) Run(ctx context.Context) error {
 	}
 	defer box.Stop()
 	a, err := app.New(ctx, app.Options{
-		Config: cfg, Temporal: temporal, API: true, Worker: true, Logger: logger(cfg), Version: version,
+		Config: cfg, Temporal: temporal, API: true, Worker: true, Logger: logger(cfg), Version: version, Demo: demoPeople(),
 		Routes: func(a *app.App, s *api.Server) {
 			s.Handle(http.MethodPost, "/api/v1/dev/token", devToken{a.Store, signer})
 			s.Handle(http.MethodGet, sandbox.Path, box)
@@ -260,6 +261,7 @@ func (c upCmd) greet(address string, stack *devstack.Stack, temporal string, too
 	}
 	lines := []string{
 		"", fmt.Sprintf("Baton is up after %.1f s. Ctrl-C stops it.", took.Seconds()), "",
+		"  Console        " + base + "   choose who you are",
 		"  API reference  " + base + "/docs",
 		"  API            " + base + "/api/v1",
 		"  PSA sandbox    " + base + sandbox.Path + "   the tickets, and switches for trouble",
@@ -317,15 +319,7 @@ func seed(ctx context.Context, s *store.Store) error {
 	if err := s.EnsureTeam(ctx, models.Team{AccountID: demoAccount, ID: demoTeam, Name: "Service desk"}); err != nil {
 		return err
 	}
-	for i, u := range []models.User{
-		{Email: demo.Junior, Name: "Sam Okoro", Role: models.RoleEngineer},
-		{Email: demo.Ana, Name: "Ana Costa", Role: models.RoleEngineer},
-		{Email: demo.Ben, Name: "Ben Fischer", Role: models.RoleEngineer},
-		{Email: demo.Viewer, Name: "Vic Lind", Role: models.RoleViewer},
-		{Email: demo.Admin, Name: "Ada Nowak", Role: models.RoleAdmin},
-		{Email: demo.Owner, Name: "Olga Petrova", Role: models.RoleOwner},
-		{Email: demo.Outsider, Name: "Eve Moreau", Role: models.RoleEngineer, AccountID: otherAccount},
-	} {
+	for i, u := range demoUsers() {
 		if u.AccountID == uuid.Nil {
 			u.AccountID, u.TeamID = demoAccount, &demoTeam
 		}
@@ -337,6 +331,26 @@ func seed(ctx context.Context, s *store.Store) error {
 		}
 	}
 	return nil
+}
+
+func demoUsers() []models.User {
+	return []models.User{
+		{Email: demo.Junior, Name: "Sam Okoro", Role: models.RoleEngineer},
+		{Email: demo.Ana, Name: "Ana Costa", Role: models.RoleEngineer},
+		{Email: demo.Ben, Name: "Ben Fischer", Role: models.RoleEngineer},
+		{Email: demo.Viewer, Name: "Vic Lind", Role: models.RoleViewer},
+		{Email: demo.Admin, Name: "Ada Nowak", Role: models.RoleAdmin},
+		{Email: demo.Owner, Name: "Olga Petrova", Role: models.RoleOwner},
+		{Email: demo.Outsider, Name: "Eve Moreau", Role: models.RoleEngineer, AccountID: otherAccount},
+	}
+}
+
+// demoPeople are those whom the console offers to be.
+func demoPeople() (people []signin.Person) {
+	for _, u := range demoUsers() {
+		people = append(people, signin.Person{Email: u.Email, Name: u.Name, Role: string(u.Role), Subject: u.Email})
+	}
+	return people
 }
 
 // connectSandbox connects the demo account to the sandbox, unless somebody has

@@ -32,8 +32,10 @@ import (
 	"github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/internal/psa/vendors"
 	"github.com/baton-handoff/baton/internal/secrets"
+	"github.com/baton-handoff/baton/internal/signin"
 	"github.com/baton-handoff/baton/internal/store"
 	"github.com/baton-handoff/baton/internal/telemetry"
+	"github.com/baton-handoff/baton/web"
 	"github.com/baton-handoff/baton/worker"
 )
 
@@ -50,6 +52,8 @@ type Options struct {
 	Limits activities.Limits
 	// Routes may add handlers that are not part of the public API.
 	Routes func(*App, *api.Server)
+	// Demo are people as whom anybody may use the console: of a demo only.
+	Demo []signin.Person
 }
 
 // App is a running Baton.
@@ -247,8 +251,19 @@ func (a *App) newAPI() error {
 	}
 	entrance := doors.New(doors.Options{Handoffs: a.Engine, Records: a.Store, Workspaces: a.Channels, Log: a.log, Links: a.links})
 	a.defers(func(context.Context) { entrance.Wait() })
+	people := auth.NewAuthenticator(verifier, a.Store, auth.Options{CacheFor: cfg.AuthCache, Provision: cfg.AuthProvision, Observer: a.metrics})
+	browsers, err := a.newSignIn(people)
+	if err != nil {
+		return err
+	}
+	console, err := web.Handler()
+	if err != nil {
+		return err
+	}
 	a.server, err = api.New(api.Options{
-		Auth:     auth.NewAuthenticator(verifier, a.Store, auth.Options{CacheFor: cfg.AuthCache, Provision: cfg.AuthProvision, Observer: a.metrics}),
+		Auth:     people,
+		Sessions: browsers,
+		Fallback: console,
 		Handoffs: a.Engine,
 		Records:  a.Store,
 		Feed:     subscriber{a.hub},
@@ -270,6 +285,7 @@ func (a *App) newAPI() error {
 	if err != nil {
 		return err
 	}
+	browsers.Routes(a.server.Handle)
 	if a.o.Routes != nil {
 		a.o.Routes(a, a.server)
 	}
@@ -281,6 +297,20 @@ func (a *App) newAPI() error {
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 	}
 	return nil
+}
+
+// newSignIn makes what signs people in to the console.
+func (a *App) newSignIn(people signin.People) (*signin.SignIn, error) {
+	cfg := a.o.Config
+	box, err := secrets.Parse(cfg.SecretKeys.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("reading BATON_SECRET_KEYS: %w", err)
+	}
+	return signin.New(signin.Options{
+		Box: box, People: people, PublicURL: cfg.PublicURL, Header: api.ConsoleHeader,
+		Issuer: cfg.AuthIssuer, ClientID: cfg.OIDCClientID, ClientSecret: cfg.OIDCClientSecret.Reveal(), Scopes: cfg.OIDCScopes,
+		Session: cfg.OIDCSession, Demo: a.o.Demo, Logger: a.log,
+	}), nil
 }
 
 // subscriber makes the hub's concrete subscription the API's.

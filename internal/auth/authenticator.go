@@ -53,6 +53,7 @@ type Authenticator struct {
 	users    Users
 	opt      Options
 	cache    *cache
+	sessions *cache // of [Authenticator.Recognize], whose keys are no tokens
 }
 
 // NewAuthenticator returns an authenticator.
@@ -60,7 +61,7 @@ func NewAuthenticator(verifier *Verifier, users Users, o Options) *Authenticator
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Authenticator{verifier: verifier, users: users, opt: o, cache: &cache{ttl: o.CacheFor, now: o.Now}}
+	return &Authenticator{verifier: verifier, users: users, opt: o, cache: &cache{ttl: o.CacheFor, now: o.Now}, sessions: &cache{ttl: o.CacheFor, now: o.Now}}
 }
 
 // Authenticate returns the principal of a token, given without its scheme. It
@@ -89,6 +90,28 @@ func (a *Authenticator) authenticate(ctx context.Context, token string) (models.
 		b = bearer{user: user, expires: claims.ExpiresAt}
 		a.cache.put(token, b)
 	}
+	return b.principal()
+}
+
+// Recognize returns the principal of claims that somebody else has verified: an
+// ID token's, when a person signs in, or later those that their session keeps
+// of it, of which the subject is enough. It fails as [Authenticator.Authenticate]
+// does.
+func (a *Authenticator) Recognize(ctx context.Context, c Claims) (models.Principal, error) {
+	b, cached := a.sessions.get(c.Subject)
+	if !cached {
+		user, err := a.find(tenant.System(ctx), c)
+		if err != nil {
+			return models.Principal{}, err
+		}
+		b = bearer{user: user, expires: c.ExpiresAt}
+		a.sessions.put(c.Subject, b)
+	}
+	b.expires = c.ExpiresAt // a person may have several sessions
+	return b.principal()
+}
+
+func (b bearer) principal() (models.Principal, error) {
 	user := b.user
 	switch {
 	case user.DisabledAt != nil:

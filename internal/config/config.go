@@ -40,6 +40,11 @@ type Config struct {
 	AuthRoleClaim    string        `env:"BATON_AUTH_ROLE_CLAIM" envDefault:"role" doc:"Claim with the role of a user to add: viewer, engineer, admin or owner."`
 	AuthNameClaim    string        `env:"BATON_AUTH_NAME_CLAIM" envDefault:"name" doc:"Claim with the name of a user to add."`
 
+	OIDCClientID     string        `env:"BATON_OIDC_CLIENT_ID" doc:"Client id under which the console signs people in at BATON_AUTH_ISSUER (OpenID Connect, code flow with PKCE). Its redirect address is BATON_PUBLIC_URL with /auth/callback. It takes BATON_SECRET_KEYS as well."`
+	OIDCClientSecret Secret        `env:"BATON_OIDC_CLIENT_SECRET" doc:"Secret of that client; a public client has none."`
+	OIDCScopes       []string      `env:"BATON_OIDC_SCOPES" envDefault:"openid,profile,email" doc:"Scopes that the console asks for, separated by commas; openid is one of them."`
+	OIDCSession      time.Duration `env:"BATON_OIDC_SESSION" envDefault:"12h" doc:"How long somebody stays signed in to the console."`
+
 	SecretKeys      Secret         `env:"BATON_SECRET_KEYS" doc:"Keys that seal credentials for other systems, as id:key[,id:key…], each key 32 bytes in base64. The first one seals, all of them open; make one with: baton secrets key. Without it no PSA can be connected."`
 	PublicURL       string         `env:"BATON_PUBLIC_URL" doc:"Address that the outside reaches the API at, such as https://baton.example.com, to tell people which address to register in their PSA for callbacks."`
 	PSAAllowPrivate []netip.Prefix `env:"BATON_PSA_ALLOW_PRIVATE" doc:"Private networks, separated by commas, such as 10.20.0.0/16, in which PSAs may be. Without it a PSA has to be on the public internet. It holds for every account."`

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -33,7 +34,8 @@ func TestDefaults(t *testing.T) {
 		AuthAccountClaim: "account_id", AuthRoleClaim: "role", AuthNameClaim: "name",
 		LLMTimeout: 3 * time.Minute, LLMTokenLimit: llm.TokenLimitCompletion, LLMFormat: llm.FormatStrict,
 		LLMMonthly: 50_000_000, LLMCalls: 8,
-		SMTPSecurity:        "starttls",
+		SMTPSecurity: "starttls",
+		OIDCScopes:   []string{"openid", "profile", "email"}, OIDCSession: 12 * time.Hour,
 		WorkerWorkflowTasks: 100, WorkerActivities: 100,
 	}, c)
 	require.ErrorContains(t, c.RequireDatabase(), "DATABASE_URL")
@@ -370,5 +372,31 @@ func TestMailServer(t *testing.T) {
 	for _, wrong := range []string{"BATON_SMTP_FROM=Baton", "BATON_SMTP_SECURITY=ssl", "BATON_SMTP_USER=baton"} {
 		_, err := Load([]string{"BATON_SMTP_HOST=smtp.example.com", "BATON_SMTP_FROM=baton@example.com", wrong})
 		require.ErrorContains(t, err, "BATON_SMTP_HOST", wrong)
+	}
+}
+
+func TestConsoleSignIn(t *testing.T) {
+	t.Parallel()
+	key := "BATON_SECRET_KEYS=k:" + base64.StdEncoding.EncodeToString(make([]byte, 32))
+	const issuer, client, public = "BATON_AUTH_ISSUER=https://id.example.com", "BATON_OIDC_CLIENT_ID=console", "BATON_PUBLIC_URL=https://baton.example.com"
+	c, err := Load([]string{issuer, client, public, key, "BATON_OIDC_CLIENT_SECRET=hush", "BATON_OIDC_SCOPES=openid, email"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"openid", "email"}, c.OIDCScopes)
+	require.NotContains(t, fmt.Sprintf("%+v %v", c, c.Redacted()), "hush")
+	for name, tc := range map[string]struct {
+		environ []string
+		want    string
+	}{
+		"a secret without a client": {[]string{issuer, public, key, "BATON_OIDC_CLIENT_SECRET=hush"}, "BATON_OIDC_CLIENT_ID: "},
+		"no issuer":                 {[]string{client, public, key}, "BATON_AUTH_ISSUER: "},
+		"tokens by a secret":        {[]string{issuer, client, public, key, "BATON_AUTH_HS256_SECRET=" + strings.Repeat("x", 32)}, "BATON_AUTH_ISSUER: "},
+		"nowhere to come back to":   {[]string{issuer, client, key}, "BATON_PUBLIC_URL: "},
+		"nothing to seal with":      {[]string{issuer, client, public}, "BATON_SECRET_KEYS: "},
+		"not OpenID":                {[]string{issuer, client, public, key, "BATON_OIDC_SCOPES=email"}, "BATON_OIDC_SCOPES: "},
+		"a session without end":     {[]string{"BATON_OIDC_SESSION=9000h"}, "BATON_OIDC_SESSION: "},
+		"no session at all":         {[]string{"BATON_OIDC_SESSION=0s"}, "BATON_OIDC_SESSION: "},
+	} {
+		_, err := Load(tc.environ)
+		require.ErrorContains(t, err, tc.want, name)
 	}
 }

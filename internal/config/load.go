@@ -50,6 +50,7 @@ func Load(environ []string) (Config, error) {
 	}
 	c.AllowedOrigins = trim(c.AllowedOrigins)
 	c.AuthAlgorithms = trim(c.AuthAlgorithms)
+	c.OIDCScopes = trim(c.OIDCScopes)
 	if err := c.validate(); err != nil {
 		return Config{}, err
 	}

@@ -25,7 +25,8 @@ const maxAuthCache = time.Minute
 // validate checks each value by itself, and those that bind each other.
 func (c Config) validate() error {
 	for _, check := range []func() error{
-		c.checkDatabase, c.checkServer, c.checkOrigins, c.checkTimes, c.checkCounts, c.checkAuth, c.checkTemporal, c.checkPSA, c.checkLLM, c.checkNotify,
+		c.checkDatabase, c.checkServer, c.checkOrigins, c.checkTimes, c.checkCounts, c.checkAuth, c.checkOIDC, c.checkTemporal, c.checkPSA, c.checkLLM,
+		c.checkNotify,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -169,6 +170,29 @@ func (c Config) checkAuth() error {
 	}
 	return nil
 }
+
+func (c Config) checkOIDC() error {
+	switch {
+	case c.OIDCSession < time.Minute || c.OIDCSession > maxConsoleSession:
+		return problem("BATON_OIDC_SESSION", "%v is out of range; write 1m to %v", c.OIDCSession, maxConsoleSession)
+	case c.OIDCClientID == "" && c.OIDCClientSecret.IsSet():
+		return problem("BATON_OIDC_CLIENT_ID", "it is not set, though its secret is; write the client's id at the issuer")
+	case c.OIDCClientID == "":
+		return nil
+	case c.AuthIssuer == "" || c.AuthHS256Secret.IsSet():
+		return problem("BATON_AUTH_ISSUER", "the console signs people in there, so set it to your OpenID Connect issuer, without BATON_AUTH_HS256_SECRET")
+	case c.PublicURL == "":
+		return problem("BATON_PUBLIC_URL", "it is not set, so the issuer could not send people back; write the address of the console, such as https://baton.example.com")
+	case !c.SecretKeys.IsSet():
+		return problem("BATON_SECRET_KEYS", "it is not set, so no session could be sealed; make one with: baton secrets key")
+	case !slices.Contains(c.OIDCScopes, "openid"):
+		return problem("BATON_OIDC_SCOPES", "openid is not among them; write openid,profile,email")
+	}
+	return nil
+}
+
+// maxConsoleSession bounds what a stolen cookie is good for.
+const maxConsoleSession = 7 * 24 * time.Hour
 
 // checkKeySource refuses to fetch keys over a connection on which anybody
 // could put in their own. A host without a dot is on this machine or inside

@@ -21,14 +21,14 @@ const deliveryColumns = `d.account_id, d.id, d.handoff_id, d.session_id, d.gener
 
 const openDelivery = `d.state IN ('pending', 'held', 'retrying')`
 
-// Colleagues lists the account's people who are not disabled, with how they
+// Addressees lists the account's people who are not disabled, with how they
 // want to be told.
-func (s *Store) Colleagues(ctx context.Context) ([]models.Colleague, error) {
+func (s *Store) Addressees(ctx context.Context) ([]models.Addressee, error) {
 	acct, err := account(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var rows []models.Colleague
+	var rows []models.Addressee
 	err = s.db.WithContext(ctx).Table("users AS u").Select("u.*, n.settings").
 		Joins("LEFT JOIN notification_settings n ON n.account_id = u.account_id AND n.user_id = u.id").
 		Where("u.account_id = ? AND u.disabled_at IS NULL", acct).Order("u.id").Scan(&rows).Error

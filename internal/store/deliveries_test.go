@@ -179,7 +179,7 @@ func TestPeopleAndHowTheyAreTold(t *testing.T) {
 	require.Error(t, w.SaveNotificationSettings(ctx, w.eve.UserID, want), "a person of another account")
 
 	require.NoError(t, w.SetUser(ctx, w.ben.UserID, nil, new(true)))
-	people, err := w.Colleagues(ctx)
+	people, err := w.Addressees(ctx)
 	require.NoError(t, err)
 	require.Len(t, people, 4, "Ben has left, and Eve is elsewhere")
 	for _, p := range people {

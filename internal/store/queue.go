@@ -46,7 +46,7 @@ func (s *Store) Queue(ctx context.Context, f models.QueueFilter, p models.Page) 
 		rows, err = s.queuePart(ctx, s.queued(ctx, acct, f), after, orderOldest, p.Limit+1)
 	case f.Sort == models.SortNewest:
 		rows, err = s.queuePart(ctx, s.queued(ctx, acct, f), after, orderNewest, p.Limit+1)
-	case f.Mine || f.Status == models.StatusClaimed || f.Status == models.StatusReturned:
+	case f.Mine || f.Sent || f.Status == models.StatusClaimed || f.Status == models.StatusReturned:
 		rows, err = s.queuePart(ctx, s.queued(ctx, acct, f), after, orderPriority, p.Limit+1)
 	default:
 		rows, err = s.addressedFirst(ctx, acct, f, after, p.Limit+1)
@@ -94,6 +94,8 @@ func (s *Store) queued(ctx context.Context, acct uuid.UUID, f models.QueueFilter
 		q = q.Where("h.status = 'returned' AND (h.handed_off_by = ? OR h.target_user_id = ?)", f.Reader, f.Reader)
 	case f.Mine:
 		q = q.Where("h.status = 'queued' AND h.target_user_id = ?", f.Reader)
+	case f.Sent && f.Status == "":
+		q = q.Where("h.status IN ('queued', 'claimed', 'returned')")
 	case f.Status == models.StatusClaimed:
 		q = q.Where("h.status = 'claimed'") // a literal, so that the partial index fits
 	case f.Status == models.StatusReturned:
@@ -101,8 +103,12 @@ func (s *Store) queued(ctx context.Context, acct uuid.UUID, f models.QueueFilter
 	default:
 		q = q.Where("h.status = 'queued'")
 	}
-	// What was returned to them is theirs to answer.
-	q = q.Where("NOT (h.intent = 'escalate' AND h.handed_off_by = ? AND h.status <> 'returned')", f.Reader)
+	if f.Sent {
+		q = q.Where("h.handed_off_by = ?", f.Reader)
+	} else {
+		// What was returned to them is theirs to answer.
+		q = q.Where("NOT (h.intent = 'escalate' AND h.handed_off_by = ? AND h.status <> 'returned')", f.Reader)
+	}
 	if f.Intent != "" {
 		q = q.Where("h.intent = ?", f.Intent)
 	}

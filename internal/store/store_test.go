@@ -586,6 +586,8 @@ func TestQueueOrderAndPages(t *testing.T) {
 		require.Equal(t, pick(2, 5), pages(w.ana, models.QueueFilter{Mine: true}, limit))
 	}
 	require.Empty(t, pages(w.sam, models.QueueFilter{}, 10), "nobody is offered their own escalation")
+	require.Equal(t, pick(6, 5, 4, 3, 2, 1, 0), pages(w.sam, models.QueueFilter{Sent: true, Sort: models.SortNewest}, 3), "but they may look after them")
+	require.Empty(t, pages(w.ben, models.QueueFilter{Sent: true}, 10))
 	require.Empty(t, pages(w.eve, models.QueueFilter{}, 10), "nor another account's")
 	require.Equal(t, pick(1, 4), pages(w.ben, models.QueueFilter{Priority: models.PriorityCritical}, 10))
 	require.Len(t, pages(w.ben, models.QueueFilter{Query: "larch"}, 10), 7)
@@ -596,6 +598,8 @@ func TestQueueOrderAndPages(t *testing.T) {
 	require.Equal(t, pick(1, 3, 6, 2, 0, 5), pages(w.ben, models.QueueFilter{}, 3))
 	require.Equal(t, pick(4), pages(w.ben, models.QueueFilter{Status: models.StatusClaimed}, 3))
 	require.Equal(t, pick(4), pages(w.ben, models.QueueFilter{Mine: true}, 3))
+	require.Len(t, pages(w.sam, models.QueueFilter{Sent: true}, 2), 7, "claimed ones as well")
+	require.Equal(t, pick(4), pages(w.sam, models.QueueFilter{Sent: true, Status: models.StatusClaimed}, 3))
 
 	for _, cursor := range []string{"x", "e30", "bm9wZQ", "eyJrIjoic2Vzc2lvbnMiLCJhIjp7fX0"} {
 		_, _, err := w.Queue(as(t, w.ben), models.QueueFilter{Reader: w.ben.UserID}, models.Page{Cursor: cursor, Limit: 5})

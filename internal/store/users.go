@@ -115,6 +115,19 @@ func (s *Store) Accounts(ctx context.Context) ([]models.Account, error) {
 	return rows, translate("listing accounts", err)
 }
 
+// Colleagues lists the users of ctx's account who are not disabled, by name.
+func (s *Store) Colleagues(ctx context.Context) ([]models.Colleague, error) {
+	acct, err := account(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows := []models.Colleague{}
+	err = s.db.WithContext(ctx).Raw(`SELECT u.id, u.name, u.role, u.team_id, t.name AS team_name
+		FROM users u LEFT JOIN teams t ON t.account_id = u.account_id AND t.id = u.team_id
+		WHERE u.account_id = ? AND u.disabled_at IS NULL ORDER BY lower(u.name), u.id`, acct).Scan(&rows).Error
+	return rows, translate("listing users", err)
+}
+
 // SetUser changes the role of a user of ctx's account, and whether they are
 // disabled. What is nil stays as it is.
 func (s *Store) SetUser(ctx context.Context, id uuid.UUID, role *models.Role, disabled *bool) error {

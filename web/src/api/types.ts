@@ -1,0 +1,20 @@
+import type { components } from "./schema.gen";
+
+type Schemas = components["schemas"];
+export type Handoff = Schemas["Handoff"];
+export type HandoffPage = Schemas["HandoffPage"];
+export type Session = Schemas["Session"];
+export type SessionPage = Schemas["SessionPage"];
+export type Step = Schemas["Step"];
+export type Timeline = Schemas["Timeline"];
+export type TimelineEntry = Schemas["TimelineEntry"];
+export type BriefingDocument = Schemas["BriefingDocument"];
+export type BriefingCause = Schemas["BriefingCause"];
+export type Statement = Schemas["BriefingStatement"];
+export type User = Schemas["User"];
+export type Me = Schemas["Me"];
+export type FeedEvent = Schemas["FeedEvent"];
+export type Priority = Schemas["Priority"];
+export type Intent = Schemas["Intent"];
+export type EffectState = Schemas["EffectState"];
+export type AlreadyClaimed = Schemas["AlreadyClaimed"];

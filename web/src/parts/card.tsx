@@ -1,0 +1,125 @@
+import { go, handoffPath } from "../router";
+import type { Card } from "../state/cards";
+import type { Store } from "../state/store";
+import { t } from "../texts";
+import { Age, Ago, clockTime, Priority } from "./bits";
+
+/** Claims, and leads to the handoff when it is won. */
+export async function claimAndOpen(store: Store, card: { id: string; session_id: string }): Promise<void> {
+  const won = await store.claim(card);
+  if (won) go(handoffPath(won));
+}
+
+/** A handoff in the queue. */
+export function QueueCard({ card, store }: { card: Card; store: Store }) {
+  const notice = store.notices.get(card.id);
+  const gone = card.status !== "queued";
+  const busy = store.claiming.has(card.id);
+  const me = store.me.user_id;
+  const classes = ["card", card.priority, card.intent];
+  if (store.arrived.has(card.id)) classes.push("arrived");
+  if (gone) classes.push("gone");
+  return (
+    <li class={classes.join(" ")} data-id={card.id}>
+      <div class="card-head">
+        <Priority of={card.priority} />
+        <span class={`chip intent ${card.intent}`}>{t.intents[card.intent] ?? card.intent}</span>
+        {card.target === me && <span class="chip you">{t.list.forYou}</span>}
+        {card.generation > 1 && <span class="chip">{t.list.again(card.generation)}</span>}
+        <span class="age">
+          <Age since={card.createdAt} words={t.list.waitingFor} />
+        </span>
+      </div>
+      <h2>
+        <a href={handoffPath(card)} data-card={card.id}>
+          {card.title}
+        </a>
+      </h2>
+      <p class="facts">
+        <strong>{card.client}</strong>
+        {card.ticket && <span>#{card.ticket}</span>}
+        <span>
+          {t.list.from(card.senderName ?? t.someone)}
+          {card.target && card.target !== me ? ` ${t.list.target(card.targetName ?? t.someone)}` : ""}
+        </span>
+      </p>
+      <Trouble card={card} />
+      <p class="excerpt">{card.excerpt}</p>
+      <div class={notice || gone ? "card-foot" : "card-foot side"}>
+        {notice ? (
+          <p class="notice">
+            {notice.text ?? (
+              <>
+                {t.claim.lost(notice.name, "")}
+                {notice.at !== null && <Ago since={notice.at} />}
+              </>
+            )}
+          </p>
+        ) : gone ? (
+          <p class="notice">{card.holder ? t.list.heldBy(card.holderName ?? t.someone) : t.claim.gone}</p>
+        ) : null}
+        {(notice || gone) && (
+          <a class="button" href={handoffPath(card)}>
+            {t.claim.watch}
+          </a>
+        )}
+        {notice && (
+          <button type="button" class="quiet" onClick={() => store.dismiss(card.id)}>
+            {t.claim.dismiss}
+          </button>
+        )}
+        {!gone && !notice?.at && (
+          <button
+            type="button"
+            class="primary"
+            aria-disabled={busy}
+            aria-label={`${t.claim.do}: ${card.title}`}
+            onClick={() => void claimAndOpen(store, card)}
+          >
+            {busy ? t.claim.busy : t.claim.do}
+          </button>
+        )}
+      </div>
+    </li>
+  );
+}
+
+function Trouble({ card }: { card: Card }) {
+  const list = Object.entries(card.trouble);
+  if (list.length === 0) return null;
+  return (
+    <p class="trouble">
+      {list.map(([kind, e]) => (
+        <span key={kind}>
+          {t.effects[kind] ?? kind}: {t.effectStates[e.state] ?? e.state}
+          {e.next ? `, ${t.nextTry(clockTime(e.next))}` : ""}
+        </span>
+      ))}
+    </p>
+  );
+}
+
+/** A handoff beside the queue. */
+export function SmallCard({ card, me }: { card: Card; me: string }) {
+  return (
+    <li class={`small ${card.priority}`}>
+      <a href={handoffPath(card)}>{card.title}</a>
+      <p class="facts">
+        <span>{card.client}</span>
+        <span>
+          {card.status === "claimed" && card.claimedAt ? (
+            <Age
+              since={card.claimedAt}
+              words={(age) =>
+                card.holder === me ? t.list.mineFor(age) : t.list.heldFor(card.holderName ?? t.someone, age)
+              }
+            />
+          ) : (
+            <Age since={card.createdAt} words={t.list.waitingFor} />
+          )}
+        </span>
+      </p>
+      <Trouble card={card} />
+    </li>
+  );
+}

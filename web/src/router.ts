@@ -1,0 +1,38 @@
+// Addresses: a link is a link, and the page follows the address.
+import { useEffect, useState } from "preact/hooks";
+
+const moved = new EventTarget();
+
+/** Goes to an address of the console. */
+export function go(to: string, replace = false): void {
+  if (replace) history.replaceState(null, "", to);
+  else history.pushState(null, "", to);
+  moved.dispatchEvent(new Event("move"));
+}
+
+addEventListener("popstate", () => moved.dispatchEvent(new Event("move")));
+
+/** Follows a click on a link of ours, unless it is meant for a new tab. */
+export function follows(event: MouseEvent): void {
+  const link = (event.target as Element).closest("a");
+  if (!link || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  const to = new URL(link.href, location.href);
+  if (to.origin !== location.origin || link.target || link.hasAttribute("download")) return;
+  if (/^\/(docs|sandbox|api|auth|openapi\.json)/.test(to.pathname)) return;
+  if (to.pathname === location.pathname && to.hash) return;
+  event.preventDefault();
+  go(to.pathname + to.search);
+  scrollTo(0, 0);
+}
+
+export function useAddress(): URL {
+  const [address, set] = useState(location.href);
+  useEffect(() => {
+    const on = () => set(location.href);
+    moved.addEventListener("move", on);
+    return () => moved.removeEventListener("move", on);
+  }, []);
+  return new URL(address);
+}
+
+export const handoffPath = (h: { session_id: string; id: string }) => `/sessions/${h.session_id}/handoffs/${h.id}`;
