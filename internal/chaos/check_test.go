@@ -17,7 +17,7 @@ import (
 
 // loadRecord loads a record of a real, calm run:
 //
-//	bin/chaos --calm --seed 6 --accounts 2 --duration 5s --dir DIR
+//	bin/chaos --calm --seed 3 --accounts 2 --duration 18s --dir DIR
 func loadRecord(t *testing.T) *Record {
 	t.Helper()
 	r, err := Load("testdata/calm.json.gz")
