@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"net/url"
 	"strings"
 	"time"
 
@@ -28,7 +27,7 @@ func (d *delivering) message(ctx context.Context) (m notify.Message, err error) 
 	if d.in.Bundle {
 		m.Kind = notify.KindBundle
 		m.Key.Handoff, m.Key.Generation, m.Key.Step = uuid.Nil, 0, "bundle/"+d.in.ID.String()
-		m.Links.Open = d.page("")
+		m.Links.Open = d.page(uuid.Nil, uuid.Nil)
 		m.Facts.Count = len(d.rows)
 		m.Facts.Why = "many handoffs came at once, or during your quiet hours"
 		for _, r := range d.rows[:min(len(d.rows), notify.MaxItems)] {
@@ -44,7 +43,7 @@ func (d *delivering) message(ctx context.Context) (m notify.Message, err error) 
 	if err != nil {
 		return m, err
 	}
-	m.Links.Open = d.page(row.HandoffID.String())
+	m.Links.Open = d.page(row.SessionID, row.HandoffID)
 	m.Links.Claim, err = d.claimLink(row)
 	return m, err
 }
@@ -61,7 +60,7 @@ func (d *delivering) item(ctx context.Context, r models.Delivery) (notify.Item, 
 		return notify.Item{}, err
 	}
 	return notify.Item{
-		Client: s.session.ClientName, Problem: s.session.Title, Priority: s.handoff.Priority, Ticket: deref(s.session.PSATicket), URL: d.page(r.HandoffID.String()),
+		Client: s.session.ClientName, Problem: s.session.Title, Priority: s.handoff.Priority, Ticket: deref(s.session.PSATicket), URL: d.page(r.SessionID, r.HandoffID),
 	}, nil
 }
 
@@ -134,13 +133,13 @@ func because(who Who) string {
 }
 
 // page is the address of a handoff in Baton, or of the queue.
-func (d *delivering) page(handoff string) string {
+func (d *delivering) page(session, handoff uuid.UUID) string {
 	if d.notifying.PublicURL == "" {
 		return ""
 	}
 	address := strings.TrimRight(d.notifying.PublicURL, "/") + "/"
-	if handoff != "" {
-		address += "?handoff=" + url.QueryEscape(handoff)
+	if handoff != uuid.Nil {
+		address += "sessions/" + session.String() + "/handoffs/" + handoff.String()
 	}
 	return address
 }

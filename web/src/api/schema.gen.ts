@@ -150,7 +150,8 @@ export interface paths {
          *     whose `detail` says who was first. The winner may repeat the request and gets the same answer.
          *
          *     An escalation cannot be claimed by the engineer who sent it; a parked session can. `target_user_id` is a
-         *     preference, not a lock: anyone who may claim may claim it.
+         *     preference, not a lock: anyone who may claim may claim it. Until `reserved_until` alone it is one, for who asked
+         *     the sender something and was answered: everybody else gets a 409 `reserved` whose `detail` says who and how long.
          */
         post: operations["claimHandoff"];
         delete?: never;
@@ -278,10 +279,80 @@ export interface paths {
         put?: never;
         /**
          * Take a handoff out of the queue
-         * @description Takes back a handoff that nobody has claimed yet; the session is its sender's again. The sender may do this, and
-         *     so may admins and owners.
+         * @description Takes back a handoff that nobody holds, because it is queued or returned; the session is its sender's again. The
+         *     sender may do this, and so may admins and owners.
          */
         post: operations["cancelHandoff"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ai-sessions/{id}/handoffs/{hid}/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
+                 */
+                id: components["parameters"]["SessionId"];
+                /**
+                 * @description The handoff. It has to be one of the session.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
+                 */
+                hid: components["parameters"]["HandoffId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a claimed handoff back with questions
+         * @description Gives a handoff that you hold back to its sender, with questions. The session is theirs again, so they can add
+         *     steps, until they answer. Admins and owners may return anybody's. Nobody holds the handoff meanwhile, and it is
+         *     addressed to who held it: to them the answer will bring it back.
+         *
+         *     Who returned it need not wait for the answer: they may release, reassign or resolve it all the same, and so may
+         *     admins and owners. The sender may cancel it.
+         */
+        post: operations["returnHandoff"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ai-sessions/{id}/handoffs/{hid}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
+                 */
+                id: components["parameters"]["SessionId"];
+                /**
+                 * @description The handoff. It has to be one of the session.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
+                 */
+                hid: components["parameters"]["HandoffId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer the questions of a returned handoff
+         * @description Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
+         *     may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
+         *     is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
+         *     up by one.
+         */
+        post: operations["answerHandoff"];
         delete?: never;
         options?: never;
         head?: never;
@@ -318,6 +389,72 @@ export interface paths {
          *     a `handoff_updated` on the stream. To ask again meanwhile is no mistake.
          */
         post: operations["retryHandoffPSA"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ai-sessions/{id}/handoffs/{hid}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
+                 */
+                id: components["parameters"]["SessionId"];
+                /**
+                 * @description The handoff. It has to be one of the session.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
+                 */
+                hid: components["parameters"]["HandoffId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List who was told
+         * @description Each notification of the handoff to each recipient over each channel, oldest first: how it stands, what it waits
+         *     for, and why it was not sent.
+         */
+        get: operations["listDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ai-sessions/{id}/handoffs/{hid}/deliveries/{did}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
+                 */
+                id: components["parameters"]["SessionId"];
+                /**
+                 * @description The handoff. It has to be one of the session.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
+                 */
+                hid: components["parameters"]["HandoffId"];
+                /** @description The notification. */
+                did: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell somebody again
+         * @description Tries a failed notification again, for the handoff's sender and holder, and for admins. It does not wait for the
+         *     outcome. Passing trouble needs no help: it is retried by itself.
+         */
+        post: operations["retryDelivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -424,6 +561,121 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ai-sessions/{id}/handoffs/{hid}/ladder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
+                 */
+                id: components["parameters"]["SessionId"];
+                /**
+                 * @description The handoff. It has to be one of the session.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
+                 */
+                hid: components["parameters"]["HandoffId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Read where the ladder stands
+         * @description Who is called next and when, why nobody is, and how long a claim lasts without activity. The policy is the one
+         *     that held when the session was handed off.
+         */
+        get: operations["getHandoffLadder"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ai-sessions/{id}/handoffs/{hid}/still-here": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
+                 */
+                id: components["parameters"]["SessionId"];
+                /**
+                 * @description The handoff. It has to be one of the session.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
+                 */
+                hid: components["parameters"]["HandoffId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say that you are still at it
+         * @description Keeps a claim that would otherwise go back to the queue for lack of activity. Adding steps and reading the
+         *     handoff do so as well. When this is answered with 200, the activity counts; 409 says that it is too late.
+         */
+        post: operations["stillHere"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ladder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the ladder's rules
+         * @description What the account wants otherwise than by default, and what follows from it for each priority, without a team and
+         *     for each team that has rules.
+         */
+        get: operations["getLadder"];
+        /**
+         * Change the ladder's rules
+         * @description Replaces all rules. A rule is for everything, for a priority, for a team, or for a priority in a team; the more
+         *     particular one has the last word, section by section. What no rule says is as by default. It holds for what is
+         *     handed off from now on: handoffs under way keep the policy that they began with.
+         */
+        put: operations["setLadder"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/handoffs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sum up how long handoffs waited
+         * @description How long handoffs that were put into the queue in a time waited for their claim: all together, and by team,
+         *     priority, day and who claimed. Each time that a handoff was put into the queue counts; what was cancelled or
+         *     reassigned before anybody claimed it does not.
+         *
+         *     As CSV with `format=csv`, or `Accept: text/csv`.
+         */
+        get: operations["reportHandoffs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ai-sessions/queue": {
         parameters: {
             query?: never;
@@ -434,7 +686,8 @@ export interface paths {
         /**
          * List the queue
          * @description The account's open handoffs, parked and escalated, without your own escalations, which you could not claim.
-         *     Without `status` you see what waits to be claimed.
+         *     Without `status` you see what waits to be claimed, also what is still reserved for somebody else. With
+         *     `status=returned` and `mine` you see what waits for your answer, and the answers that you wait for.
          */
         get: operations["listQueue"];
         put?: never;
@@ -460,7 +713,7 @@ export interface paths {
          *
          *     The first event is `ready`, with `{"account_id": "…"}` as its data. After it comes one event for each change,
          *     with a [FeedEvent](#schema-FeedEvent) as its data: `handoff_created`, `handoff_claimed`, `handoff_released`, `handoff_reassigned`,
-         *     `handoff_resolved`, `handoff_cancelled`, `handoff_updated` (a side effect changed state) and
+         *     `handoff_resolved`, `handoff_cancelled`, `handoff_returned`, `handoff_answered`, `handoff_updated` (a side effect changed state) and
          *     `handoff_assessment_ready`.
          *
          *     **Missing nothing.** Reconnect with the last `id` you saw, as `Last-Event-ID` or `last_event_id`, to any replica:
@@ -749,6 +1002,190 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notifications/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the account's channels
+         * @description The mail servers, Slack workspaces, workflows of Teams and webhooks by which the account tells people, and how they
+         *     are doing. Credentials are never told: only which ones are set, and since when.
+         */
+        get: operations["listChannels"];
+        put?: never;
+        /**
+         * Add a channel
+         * @description Adds a means of telling people. A webhook without a secret gets one, which the answer tells this once. With a Slack
+         *     workspace its token is tried at once; register `/api/v1/slack/interactions` as the app's interactivity address.
+         */
+        post: operations["createChannel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/channels/{cid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The channel.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f31
+                 */
+                cid: components["parameters"]["ChannelId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Read a channel
+         * @description One channel, and how it is doing.
+         */
+        get: operations["getChannel"];
+        /**
+         * Change a channel
+         * @description Makes the channel what the body says; its kind stays. Credentials that are left out, or `null`, stay as they are;
+         *     an empty one removes what was set. The password of a mail server has to be entered again for another server or user.
+         *     A new secret of a webhook signs together with the one before it, until `previous_secret` is sent empty. A disabled
+         *     channel is used again.
+         */
+        put: operations["setChannel"];
+        post?: never;
+        /**
+         * Remove a channel
+         * @description Forgets the channel and its credentials. What waits to be sent over it fails.
+         */
+        delete: operations["deleteChannel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/channels/{cid}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The channel.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f31
+                 */
+                cid: components["parameters"]["ChannelId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message
+         * @description Sends a message over the channel: to its own conversation or mailbox where it has one, and else to you. It takes up
+         *     to 20 seconds.
+         */
+        post: operations["testChannel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sum up notifications by channel and state
+         * @description How many of the account's notifications of a time stand how, for each channel, and how soon they were sent.
+         */
+        get: operations["reportDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How am I told
+         * @description The channels by which you are told of handoffs, your quiet hours, and your time zone.
+         */
+        get: operations["getMyNotifications"];
+        /**
+         * Change how I am told
+         * @description Says how you want to be told. In quiet hours only what is critical is told at once; the rest is held back and told
+         *     together when they end. An empty list of channels means in Baton alone. What waits already is decided anew.
+         */
+        put: operations["setMyNotifications"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/slack/interactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * For Slack to tell of a pressed button
+         * @description Register this address as the interactivity address of the Slack app. Requests have to be signed by Slack. The press
+         *     of **Claim** claims for the user of Baton with the confirmed address of whoever pressed; the answer shows in Slack.
+         */
+        post: operations["receiveSlackInteraction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/claim/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description What a message has after this address. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * The page of a link that claims
+         * @description Where the links in mails and cards lead: a page that shows the handoff and asks to confirm. It changes nothing,
+         *     however often it is opened.
+         */
+        get: operations["openClaimLink"];
+        put?: never;
+        /**
+         * Claim by a link
+         * @description Claims the handoff for whom the link was made, while it waits as it did then. Refusals are those of a claim, in words.
+         */
+        post: operations["confirmClaimLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -846,15 +1283,15 @@ export interface components {
          */
         Priority: "low" | "normal" | "high" | "critical";
         /**
-         * @description `queued` waits to be claimed, `claimed` is worked on; `resolved` and `cancelled` are final.
+         * @description `queued` waits to be claimed, `claimed` is worked on, `returned` waits for its sender's answer; `resolved` and `cancelled` are final.
          * @enum {string}
          */
-        Status: "queued" | "claimed" | "resolved" | "cancelled";
+        Status: "queued" | "claimed" | "returned" | "resolved" | "cancelled";
         /**
          * @description The states of an open handoff.
          * @enum {string}
          */
-        OpenStatus: "queued" | "claimed";
+        OpenStatus: "queued" | "claimed" | "returned";
         /**
          * @description `priority` shows first what is addressed to you, then the most urgent, then the oldest; `created_at` the oldest
          *     first; `-created_at` the newest first.
@@ -866,12 +1303,12 @@ export interface components {
          * @description What was decided.
          * @enum {string}
          */
-        Verb: "create" | "claim" | "release" | "reassign" | "resolve" | "cancel";
+        Verb: "create" | "claim" | "release" | "reassign" | "resolve" | "cancel" | "return" | "answer";
         /**
-         * @description How it was asked for: over this API, or by an operator in Temporal.
+         * @description How it was asked for: over this API, by an operator in Temporal, by a button in Slack, by a link in a mail or card, or because its holder showed no activity.
          * @enum {string}
          */
-        Door: "api" | "operator";
+        Door: "api" | "operator" | "slack" | "link" | "lease";
         /**
          * @description What a user may do; each role may do what the one before it may.
          * @enum {string}
@@ -904,6 +1341,22 @@ export interface components {
              * @description The colleague it is meant for, or `null` for anyone. A preference, not a lock.
              */
             target_user_id?: string | null;
+            /** @description When a parked session is due. Only with `park`; its sender is told then. */
+            wake?: components["schemas"]["Wake"] | null;
+        };
+        /** @description One of three: an instant, minutes from now, or the next time that the clocks of a zone show a time. */
+        Wake: {
+            /**
+             * Format: date-time
+             * @description At this instant.
+             */
+            at?: string | null;
+            /** @description So long from now. */
+            after_minutes?: number | null;
+            /** @description The next time that the clocks of `zone` show this, such as `08:00`. */
+            local_time?: string | null;
+            /** @description The IANA name of a time zone, such as `Europe/Berlin`. With `local_time`. */
+            zone?: string | null;
         };
         /** @description A claim says nothing more than its path. */
         Claim: Record<string, never>;
@@ -934,6 +1387,16 @@ export interface components {
             /** @description Why, for the timeline. */
             note?: string | null;
         };
+        /** @description What the sender has to answer. */
+        Return: {
+            /** @description What you need to know before you can go on. */
+            questions: string;
+        };
+        /** @description The answer to the questions. */
+        Answer: {
+            /** @description The answer, for who asked and whoever claims it. */
+            answer: string;
+        };
         /**
          * @description One act of passing a session on.
          * @example {
@@ -958,6 +1421,9 @@ export interface components {
          *       "updated_at": "2026-11-04T09:38:52Z",
          *       "resolved_at": null,
          *       "resolution": null,
+         *       "questions": null,
+         *       "answer": null,
+         *       "reserved_until": null,
          *       "session": {
          *         "title": "Site-to-site VPN drops every 40 seconds",
          *         "client_name": "Contoso Dental",
@@ -996,8 +1462,10 @@ export interface components {
          *         "source": "rules",
          *         "stale": false
          *       },
+         *       "wake_at": null,
          *       "notifications": {
          *         "pending": 0,
+         *         "held": 0,
          *         "retrying": 0,
          *         "done": 3,
          *         "failed": 0,
@@ -1024,7 +1492,7 @@ export interface components {
             intent: components["schemas"]["Intent"];
             priority: components["schemas"]["Priority"];
             status: components["schemas"]["Status"];
-            /** @description How often it was put into the queue: 1 at first, one more with each release or reassign. */
+            /** @description How often it was put into the queue: 1 at first, one more with each release, reassign or answer. */
             generation: number;
             /** @description How many decisions were made about it. A higher version is newer. */
             version: number;
@@ -1032,7 +1500,7 @@ export interface components {
             engineer_notes: string;
             /**
              * Format: uuid
-             * @description The user it is meant for.
+             * @description The user it is meant for; while it is returned, who asked and gets it back.
              */
             target_user_id: string | null;
             target_user_name: string | null;
@@ -1058,6 +1526,20 @@ export interface components {
             resolved_at: string | null;
             /** @description What solved the problem. */
             resolution: string | null;
+            /** @description What its sender was last asked. */
+            questions: string | null;
+            /** @description What the sender answered to `questions`; `null` before. */
+            answer: string | null;
+            /**
+             * Format: date-time
+             * @description While it waits after an answer: until then only the target may claim it. It may have passed.
+             */
+            reserved_until: string | null;
+            /**
+             * Format: date-time
+             * @description When a parked session is due, and its sender told; `null` for never.
+             */
+            wake_at: string | null;
             session: components["schemas"]["SessionHeadline"];
             documentation: components["schemas"]["Documentation"];
             psa: components["schemas"]["PSA"];
@@ -1199,6 +1681,181 @@ export interface components {
             /** @description What was wrong. */
             wrong?: string;
             cause?: components["schemas"]["BriefingCause"];
+        };
+        /**
+         * @description A means of telling somebody.
+         * @enum {string}
+         */
+        ChannelName: "email" | "slack" | "teams" | "webhook";
+        /**
+         * @description Where a notification stands. A skipped one was no longer true when its turn came.
+         * @enum {string}
+         */
+        DeliveryState: "pending" | "held" | "retrying" | "done" | "failed" | "skipped";
+        Deliveries: {
+            items: components["schemas"]["Delivery"][];
+        };
+        /** @description One notification to one recipient over one channel. */
+        Delivery: {
+            /** Format: uuid */
+            id: string;
+            /** @description What it is about: escalated, waiting, returned, and so on. */
+            kind: string;
+            /** @description What it is for, such as a step of the ladder. */
+            step: string;
+            generation: number;
+            /** @description Why this recipient: target, team, admins, sender, holder, user or endpoint. */
+            because: string;
+            /**
+             * Format: uuid
+             * @description Who is told; null when it is a channel itself.
+             */
+            user_id: string | null;
+            user_name: string | null;
+            /**
+             * Format: uuid
+             * @description The account's channel; null for mail by Baton's own server.
+             */
+            channel_id: string | null;
+            channel_name: string | null;
+            channel: components["schemas"]["ChannelName"];
+            state: components["schemas"]["DeliveryState"];
+            /** @description Why it is held, retried, skipped or has failed, and what to do. */
+            reason: string | null;
+            attempts: number;
+            /** Format: date-time */
+            next_attempt_at: string | null;
+            /** Format: date-time */
+            held_until: string | null;
+            /** @description Whether one message told of it together with others. */
+            bundled: boolean;
+            /** @description What the service calls the message: Message-ID, Slack's ts, webhook-id. */
+            provider_id: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            sent_at: string | null;
+        };
+        DeliveryReport: {
+            /** Format: date-time */
+            since: string;
+            items: components["schemas"]["DeliveryReportRow"][];
+        };
+        DeliveryReportRow: {
+            channel: components["schemas"]["ChannelName"];
+            state: components["schemas"]["DeliveryState"];
+            count: number;
+            /**
+             * Format: double
+             * @description From the announcement until it was sent; null unless done.
+             */
+            median_seconds: number | null;
+        };
+        /** @description Each kind of channel has its own. */
+        ChannelOptions: {
+            /** @description Of a mail server: its host name. */
+            host?: string;
+            /** @description Of a mail server: its port; 0 is the usual one. */
+            port?: number;
+            /**
+             * @description Of a mail server: how the connection is protected.
+             * @enum {string}
+             */
+            security?: "starttls" | "tls" | "none";
+            /** @description Of a mail server: the user name, if one has to sign in. */
+            username?: string;
+            /** @description Of a mail server: the sender, such as Baton <baton@example.com>. */
+            from?: string;
+            /** @description The mailbox, or Slack's id of the conversation, that is told when the channel itself is. */
+            to?: string;
+            /** @description Of a Slack workspace: whether people are told there by direct messages. */
+            direct?: boolean;
+            /**
+             * Format: uuid
+             * @description Of a workflow of Teams or a webhook: the person whom alone it reaches.
+             */
+            user_id?: string | null;
+        };
+        /** @description Write-only. A mail server: password. Slack: token, signing_secret. Teams: url. A webhook: url, secret, previous_secret. */
+        ChannelCredentials: {
+            password?: string | null;
+            /** @description The bot's token, xoxb-… */
+            token?: string | null;
+            signing_secret?: string | null;
+            url?: string | null;
+            /** @description whsec_ and the base64 of 24 to 64 bytes. */
+            secret?: string | null;
+            previous_secret?: string | null;
+        };
+        NewChannel: {
+            kind: components["schemas"]["ChannelName"];
+            name: string;
+            options?: components["schemas"]["ChannelOptions"];
+            credentials?: components["schemas"]["ChannelCredentials"];
+        };
+        Channels: {
+            items: components["schemas"]["Channel"][];
+        };
+        Channel: {
+            /** Format: uuid */
+            id: string;
+            kind: components["schemas"]["ChannelName"];
+            name: string;
+            options: components["schemas"]["ChannelOptions"];
+            credentials: components["schemas"]["ChannelCredentialState"][];
+            /** @description The secret that Baton made for a new webhook. It is told this once. */
+            secret: string | null;
+            /** Format: int64 */
+            version: number;
+            /**
+             * @description How it is doing. A disabled one is not used before it is changed.
+             * @enum {string}
+             */
+            state: "unknown" | "ok" | "broken" | "disabled";
+            reason: string | null;
+            cure: string | null;
+            /** Format: date-time */
+            state_at: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        ChannelCredentialState: {
+            name: string;
+            set: boolean;
+            /** Format: date-time */
+            set_at: string | null;
+        };
+        ChannelTest: {
+            ok: boolean;
+            reason: string | null;
+            cure: string | null;
+        };
+        NotificationQuietHours: {
+            from: string;
+            to: string;
+        };
+        /** @description The channels for handoffs of a priority, instead of `channels`. */
+        NotificationPriorities: {
+            low?: components["schemas"]["ChannelName"][];
+            normal?: components["schemas"]["ChannelName"][];
+            high?: components["schemas"]["ChannelName"][];
+            critical?: components["schemas"]["ChannelName"][];
+        };
+        NewNotificationSettings: {
+            /** @description Without it, as Baton does for everybody: by mail. Empty means in Baton alone. */
+            channels?: components["schemas"]["ChannelName"][];
+            priorities?: components["schemas"]["NotificationPriorities"];
+            quiet?: components["schemas"]["NotificationQuietHours"];
+            /** @description IANA name of your time zone, such as Europe/Berlin; without it, UTC. */
+            zone?: string;
+        };
+        NotificationSettings: {
+            channels: components["schemas"]["ChannelName"][] | null;
+            priorities: components["schemas"]["NotificationPriorities"];
+            quiet: components["schemas"]["NotificationQuietHours"] | null;
+            zone: string;
         };
         NewBriefingSettings: {
             /** @description Whether a language model may read the account's sessions, without credentials, to brief better. */
@@ -1641,6 +2298,8 @@ export interface components {
         /** @description How many notifications stand how. */
         Notifications: {
             pending: number;
+            /** @description Held back until a time that each of them says. */
+            held: number;
             retrying: number;
             done: number;
             failed: number;
@@ -1708,7 +2367,7 @@ export interface components {
             /** Format: uuid */
             target_user_id: string | null;
             target_user_name: string | null;
-            /** @description The note or resolution that came with it. */
+            /** @description The note, resolution, questions or answer that came with it. */
             note: string | null;
             /** @description How the ticket is told of it; `null` when it is not told. */
             psa: components["schemas"]["PSAStep"] | null;
@@ -1729,10 +2388,11 @@ export interface components {
             next_attempt_at: string | null;
         };
         /**
-         * @description What the note tells. A reassign and a cancel are told as `released`, in words of their own.
+         * @description What the note tells. A reassign and a cancel are told as `released`, in words of their own. `returned` and
+         *     `answered` set the status of `released`.
          * @enum {string}
          */
-        PSAStepName: "escalated" | "claimed" | "released" | "resolved";
+        PSAStepName: "escalated" | "claimed" | "released" | "resolved" | "returned" | "answered";
         /**
          * @description `active` is worked on, `parked` and `escalated` wait in the queue, `resolved` is over.
          * @enum {string}
@@ -2255,8 +2915,26 @@ export interface components {
             claimed_at: string | null;
             /** Format: date-time */
             created_at: string;
+            /**
+             * Format: date-time
+             * @description Only while it waits after an answer: until then only the target may claim it.
+             */
+            reserved_until?: string;
             effect?: components["schemas"]["FeedEffect"];
             ticket?: components["schemas"]["FeedTicket"];
+            ladder?: components["schemas"]["FeedLadder"];
+            /** @description Only in `handoff_updated`, how many notifications stand how; without those of which there are none. */
+            notifications?: {
+                [key: string]: number;
+            };
+        };
+        /** @description Only in `handoff_updated`, what the ladder does next. */
+        FeedLadder: {
+            state: components["schemas"]["LadderState"];
+            reason: string | null;
+            next: string | null;
+            /** Format: date-time */
+            next_at: string | null;
         };
         /** @description Only in `handoff_updated`, what became of the ticket in the PSA. */
         FeedTicket: {
@@ -2272,6 +2950,224 @@ export interface components {
             attempts: number;
             /** Format: date-time */
             next_attempt_at: string | null;
+        };
+        /**
+         * @description `calling`: somebody is called next. `spent`: everybody was called, and it still waits. `paused`: it waits for
+         *     something else than a claim. `held`: somebody has claimed it. `ended`: it is closed.
+         * @enum {string}
+         */
+        LadderState: "calling" | "spent" | "paused" | "held" | "ended";
+        /** @description Where the ladder of a handoff stands. */
+        HandoffLadder: {
+            /** Format: uuid */
+            handoff_id: string;
+            generation: number;
+            /** @description The version of the handoff that this is about. */
+            version: number;
+            /** @description `null` before it has begun, which takes a moment. */
+            state: components["schemas"]["LadderState"] | null;
+            /** @description Why it is paused. */
+            reason: string | null;
+            /** @description What comes next, in words: `the whole team is told`. */
+            next: string | null;
+            /**
+             * Format: date-time
+             * @description And when.
+             */
+            next_at: string | null;
+            /**
+             * Format: date-time
+             * @description When a parked session is due.
+             */
+            wake_at: string | null;
+            /** @description How long the claim lasts; `null` when nobody holds the handoff, or claims are no leases. */
+            lease: components["schemas"]["HeldLease"] | null;
+            /** @description The policy that the handoff began with. */
+            policy: components["schemas"]["LadderPolicy"] | null;
+            /** Format: date-time */
+            updated_at: string | null;
+        };
+        /** @description How long a claim lasts. */
+        HeldLease: {
+            /**
+             * Format: date-time
+             * @description When the holder last showed activity.
+             */
+            active_at: string;
+            /**
+             * Format: date-time
+             * @description When the handoff goes back to the queue if they show none.
+             */
+            until: string;
+            /** @description Whether it is too late: it is being put back. */
+            over: boolean;
+        };
+        /** @description All rules of an account. */
+        NewLadder: {
+            /** @description One for each team and priority that differs. */
+            rules: components["schemas"]["LadderRule"][];
+        };
+        /** @description The account's rules, and what follows from them. */
+        Ladder: {
+            rules: components["schemas"]["LadderRule"][];
+            /** @description The policies that follow, for each priority. */
+            effective: components["schemas"]["EffectiveLadder"][];
+        };
+        EffectiveLadder: {
+            /**
+             * Format: uuid
+             * @description `null` for handoffs of no team, and of teams without rules.
+             */
+            team_id: string | null;
+            priority: components["schemas"]["Priority"];
+            policy: components["schemas"]["LadderPolicy"];
+        };
+        /** @description What is otherwise for a team, a priority, both or everything. What is left out is as without the rule. */
+        LadderRule: {
+            /**
+             * Format: uuid
+             * @description `null` for every team.
+             */
+            team_id?: string | null;
+            /** @description `null` for every priority. */
+            priority?: components["schemas"]["Priority"] | null;
+            /**
+             * Format: int64
+             * @description In which time a handoff should be claimed.
+             */
+            claim_within_seconds?: number;
+            steps?: components["schemas"]["LadderStep"][];
+            hours?: components["schemas"]["LadderHours"];
+            lease?: components["schemas"]["LadderLease"];
+            park?: components["schemas"]["LadderPark"];
+            /**
+             * Format: int64
+             * @description How long an answered handoff waits for whoever asked before others are called.
+             */
+            reserve_seconds?: number;
+        };
+        /** @description What happens to a handoff that waits, or is held without a sign of life. */
+        LadderPolicy: {
+            /** Format: int64 */
+            claim_within_seconds: number;
+            steps: components["schemas"]["LadderStep"][];
+            hours: components["schemas"]["LadderHours"];
+            lease: components["schemas"]["LadderLease"];
+            park: components["schemas"]["LadderPark"];
+            /** Format: int64 */
+            reserve_seconds: number;
+        };
+        /** @description Calls people when a handoff has waited for some time, and again until the next step begins. */
+        LadderStep: {
+            /**
+             * Format: int64
+             * @description Since it began to wait; in working time for low and normal priority.
+             */
+            after_seconds?: number;
+            to: components["schemas"]["LadderAudience"][];
+            /** Format: int64 */
+            repeat_every_seconds?: number;
+            repeat_times?: number;
+        };
+        /** @description Whom a step calls. They are looked up when it does. */
+        LadderAudience: {
+            /** @description `target`, `team`, `admins`, `sender`, `user` or `endpoint`. */
+            who: string;
+            /**
+             * Format: uuid
+             * @description With `user`.
+             */
+            user_id?: string | null;
+            /**
+             * Format: uuid
+             * @description With `endpoint`: a channel that the account has set up.
+             */
+            endpoint_id?: string | null;
+            /** @description `email`, `slack`, `teams`, `webhook`; empty for those that people prefer. */
+            channels?: string[] | null;
+        };
+        /** @description When handoffs of low and normal priority may call people. Without windows that is always. */
+        LadderHours: {
+            /** @description The IANA name of a time zone, such as `Europe/Berlin`. */
+            zone?: string;
+            week?: components["schemas"]["LadderWindow"][] | null;
+            /** @description Days on which nobody is there, such as `2026-12-25`. */
+            holidays?: string[] | null;
+        };
+        /** @description A part of some days of the week. */
+        LadderWindow: {
+            /** @description `mon`, `tue`, `wed`, `thu`, `fri`, `sat`, `sun`. */
+            days: string[];
+            /** @description Such as `08:00`. */
+            from: string;
+            /** @description Such as `18:00`; `24:00` is midnight. */
+            to: string;
+        };
+        /** @description When a claim ends whose holder shows no activity. All zero, it never does. */
+        LadderLease: {
+            /**
+             * Format: int64
+             * @description After the last activity the holder is reminded.
+             */
+            remind_after_seconds: number;
+            /**
+             * Format: int64
+             * @description After that they are asked.
+             */
+            ask_after_seconds: number;
+            /**
+             * Format: int64
+             * @description After that the handoff goes back to the queue.
+             */
+            take_back_after_seconds: number;
+        };
+        /** @description What happens to parked sessions. */
+        LadderPark: {
+            /** @description Whether the team is told when a session is parked. */
+            tell_team: boolean;
+            /**
+             * Format: int64
+             * @description How long after it was due a session that nobody resumed climbs the steps; 0 for never.
+             */
+            escalate_after_seconds: number;
+        };
+        /** @description How long handoffs waited. */
+        HandoffReports: {
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            until: string;
+            items: components["schemas"]["HandoffReport"][];
+        };
+        /** @description How long the handoffs of one group waited for their claim. */
+        HandoffReport: {
+            /** @description `all`, `team`, `priority`, `day` or `engineer`. */
+            group: string;
+            /** @description The team's or engineer's id, the priority, or the day; empty for none. */
+            key: string;
+            name: string;
+            /** @description How often a handoff was put into the queue. */
+            waits: number;
+            /** @description How often it was claimed. */
+            claimed: number;
+            /** @description How many of these claims led to the resolution. */
+            resolved: number;
+            /** @description Of the time to the claim, on the wall. */
+            median_seconds: number | null;
+            p90_seconds: number | null;
+            /** @description How many have been claimed, or not in time, and should have been in a time. */
+            with_target: number;
+            /** @description How many of those were; in working time for low and normal priority. */
+            within_target: number;
+            /** @description From 0 to 1. */
+            share_within_target: number | null;
+            /** @description How many wait now. */
+            open: number;
+            /**
+             * Format: date-time
+             * @description Since when the oldest of them waits.
+             */
+            oldest_open_at: string | null;
         };
         Health: {
             /** @description Always `ok`. */
@@ -2301,8 +3197,8 @@ export interface components {
             title: string;
             /** @description The HTTP status. */
             status: number;
-            /** @description What went wrong this time, for people; for `already_claimed`, who was first. */
-            detail: string | components["schemas"]["AlreadyClaimed"];
+            /** @description What went wrong this time, for people; for `already_claimed`, who was first; for `reserved`, who may claim it, and until when only they. */
+            detail: string | components["schemas"]["AlreadyClaimed"] | components["schemas"]["Reserved"];
             /** @description The path of the request. */
             instance: string;
             code: components["schemas"]["ProblemCode"];
@@ -2327,11 +3223,24 @@ export interface components {
             /** Format: date-time */
             claimed_at: string;
         };
+        /** @description For whom the handoff is kept. */
+        Reserved: {
+            /** @description Always `reserved`. */
+            error: string;
+            /** Format: uuid */
+            reserved_for_id: string;
+            reserved_for_name: string;
+            /**
+             * Format: date-time
+             * @description Anyone may claim it after that.
+             */
+            reserved_until: string;
+        };
         /**
          * @description What a program decides by.
          * @enum {string}
          */
-        ProblemCode: "invalid" | "schema" | "unauthenticated" | "forbidden" | "not_found" | "method_not_allowed" | "already_claimed" | "already_handed_off" | "closed" | "conflict" | "idempotency_mismatch" | "too_large" | "unsupported_media_type" | "unavailable" | "outcome_unknown" | "internal";
+        ProblemCode: "invalid" | "schema" | "unauthenticated" | "forbidden" | "not_found" | "method_not_allowed" | "already_claimed" | "reserved" | "already_handed_off" | "closed" | "conflict" | "idempotency_mismatch" | "too_large" | "unsupported_media_type" | "unavailable" | "outcome_unknown" | "internal";
     };
     responses: {
         /** @description The request is not valid JSON, or breaks a rule that a schema cannot tell. Code `invalid`. */
@@ -2389,8 +3298,9 @@ export interface components {
             };
         };
         /**
-         * @description Not as things stand: `already_claimed`, `already_handed_off`, `closed`, or `conflict`. For `already_claimed`,
-         *     `detail` is an object that names the holder.
+         * @description Not as things stand: `already_claimed`, `reserved`, `already_handed_off`, `closed`, or `conflict`. For
+         *     `already_claimed`, `detail` is an object that names the holder; for `reserved`, one that says for whom and until
+         *     when.
          */
         Conflict: {
             headers: {
@@ -2511,6 +3421,11 @@ export interface components {
          * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
          */
         HandoffId: string;
+        /**
+         * @description The channel.
+         * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f31
+         */
+        ChannelId: string;
         /**
          * @description Makes it safe to repeat the request: 1 to 255 visible ASCII characters that you choose anew for each request
          *     and keep for its repetitions.
@@ -2996,6 +3911,122 @@ export interface operations {
             504: components["responses"]["OutcomeUnknown"];
         };
     };
+    returnHandoff: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes it safe to repeat the request: 1 to 255 visible ASCII characters that you choose anew for each request
+                 *     and keep for its repetitions.
+                 * @example 5f1c2b9e-7a44-4f0a-9b57-3b0e1c6d8a21
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
+                 */
+                id: components["parameters"]["SessionId"];
+                /**
+                 * @description The handoff. It has to be one of the session.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
+                 */
+                hid: components["parameters"]["HandoffId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "questions": "Which firmware did the firewall have before?"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Return"];
+            };
+        };
+        responses: {
+            /** @description The handoff waits for its sender. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Handoff"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    answerHandoff: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Makes it safe to repeat the request: 1 to 255 visible ASCII characters that you choose anew for each request
+                 *     and keep for its repetitions.
+                 * @example 5f1c2b9e-7a44-4f0a-9b57-3b0e1c6d8a21
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
+                 */
+                id: components["parameters"]["SessionId"];
+                /**
+                 * @description The handoff. It has to be one of the session.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
+                 */
+                hid: components["parameters"]["HandoffId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "answer": "7.2.4; the backup of its configuration is in step 17."
+                 *     }
+                 */
+                "application/json": components["schemas"]["Answer"];
+            };
+        };
+        responses: {
+            /** @description The handoff is in the queue again. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Handoff"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
     retryHandoffPSA: {
         parameters: {
             query?: never;
@@ -3023,6 +4054,84 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Handoff"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    listDeliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
+                 */
+                id: components["parameters"]["SessionId"];
+                /**
+                 * @description The handoff. It has to be one of the session.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
+                 */
+                hid: components["parameters"]["HandoffId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The notifications. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deliveries"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retryDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
+                 */
+                id: components["parameters"]["SessionId"];
+                /**
+                 * @description The handoff. It has to be one of the session.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
+                 */
+                hid: components["parameters"]["HandoffId"];
+                /** @description The notification. */
+                did: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is being tried. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
                 };
             };
             401: components["responses"]["Unauthenticated"];
@@ -3167,18 +4276,250 @@ export interface operations {
             504: components["responses"]["OutcomeUnknown"];
         };
     };
+    getHandoffLadder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
+                 */
+                id: components["parameters"]["SessionId"];
+                /**
+                 * @description The handoff. It has to be one of the session.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
+                 */
+                hid: components["parameters"]["HandoffId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where it stands. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandoffLadder"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    stillHere: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
+                 */
+                id: components["parameters"]["SessionId"];
+                /**
+                 * @description The handoff. It has to be one of the session.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
+                 */
+                hid: components["parameters"]["HandoffId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where it stands. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandoffLadder"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getLadder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rules, and the policies that follow. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ladder"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    setLadder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "rules": [
+                 *         {
+                 *           "team_id": null,
+                 *           "priority": null,
+                 *           "hours": {
+                 *             "zone": "Europe/Berlin",
+                 *             "week": [
+                 *               {
+                 *                 "days": [
+                 *                   "mon",
+                 *                   "tue",
+                 *                   "wed",
+                 *                   "thu",
+                 *                   "fri"
+                 *                 ],
+                 *                 "from": "08:00",
+                 *                 "to": "18:00"
+                 *               }
+                 *             ],
+                 *             "holidays": [
+                 *               "2026-12-25"
+                 *             ]
+                 *           }
+                 *         },
+                 *         {
+                 *           "team_id": null,
+                 *           "priority": "critical",
+                 *           "claim_within_seconds": 600,
+                 *           "steps": [
+                 *             {
+                 *               "after_seconds": 0,
+                 *               "to": [
+                 *                 {
+                 *                   "who": "target"
+                 *                 },
+                 *                 {
+                 *                   "who": "team"
+                 *                 }
+                 *               ],
+                 *               "repeat_every_seconds": 120,
+                 *               "repeat_times": 4
+                 *             },
+                 *             {
+                 *               "after_seconds": 600,
+                 *               "to": [
+                 *                 {
+                 *                   "who": "admins",
+                 *                   "channels": [
+                 *                     "email",
+                 *                     "slack"
+                 *                   ]
+                 *                 }
+                 *               ]
+                 *             }
+                 *           ]
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewLadder"];
+            };
+        };
+        responses: {
+            /** @description The rules as they are now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ladder"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    reportHandoffs: {
+        parameters: {
+            query?: {
+                /** @description From then on; without it, the last 30 days. */
+                since?: string;
+                /** @description Before then; without it, until now. */
+                until?: string;
+                /** @description The time zone whose days are meant, by its IANA name; without it, UTC. */
+                zone?: string;
+                /** @description How to answer, whatever `Accept` says. */
+                format?: "json" | "csv";
+            };
+            header?: {
+                /** @description `text/csv` for CSV. */
+                Accept?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A row for each group. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HandoffReports"];
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listQueue: {
         parameters: {
             query?: {
                 /** @description Only handoffs with this intent. */
                 intent?: components["schemas"]["Intent"];
-                /** @description `queued` is what waits, `claimed` what somebody works on. The default is `queued`; with `mine` it is both. */
+                /** @description `queued` is what waits, `claimed` what somebody works on, `returned` what waits for its sender's answer. The default is `queued`; with `mine` it is all three. */
                 status?: components["schemas"]["OpenStatus"];
                 /** @description Only handoffs with this priority. */
                 priority?: components["schemas"]["Priority"];
                 /** @description Only handoffs of this team. */
                 team_id?: string;
-                /** @description Only what you hold, and what waits addressed to you. */
+                /** @description Only what you hold, what waits addressed to you, and what was returned to you or by you. */
                 mine?: boolean;
                 /** @description Only what you handed off yourself, your own escalations included. Without `status`, claimed ones as well. */
                 sent?: boolean;
@@ -3765,6 +5106,442 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
+        };
+    };
+    listChannels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The channels, by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channels"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "kind": "webhook",
+                 *       "name": "Dispatch board",
+                 *       "credentials": {
+                 *         "url": "https://dispatch.example.com/baton"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewChannel"];
+            };
+        };
+        responses: {
+            /** @description The channel. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    getChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The channel.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f31
+                 */
+                cid: components["parameters"]["ChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The channel. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    setChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The channel.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f31
+                 */
+                cid: components["parameters"]["ChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "kind": "slack",
+                 *       "name": "Slack",
+                 *       "options": {
+                 *         "to": "C0HELPDESK",
+                 *         "direct": true
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewChannel"];
+            };
+        };
+        responses: {
+            /** @description The channel as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    deleteChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The channel.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f31
+                 */
+                cid: components["parameters"]["ChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The channel is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    testChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The channel.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f31
+                 */
+                cid: components["parameters"]["ChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whether it was taken, and if not, why. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelTest"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    reportDeliveries: {
+        parameters: {
+            query?: {
+                /** @description Notifications from then on; without it, of the last 30 days. */
+                since?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A row for each channel and state. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryReport"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getMyNotifications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Your settings. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationSettings"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    setMyNotifications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "channels": [
+                 *         "slack",
+                 *         "email"
+                 *       ],
+                 *       "priorities": {
+                 *         "low": []
+                 *       },
+                 *       "quiet": {
+                 *         "from": "18:00",
+                 *         "to": "08:00"
+                 *       },
+                 *       "zone": "Europe/Berlin"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewNotificationSettings"];
+            };
+        };
+        responses: {
+            /** @description Your settings as they are now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationSettings"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    receiveSlackInteraction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Understood. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Invalid"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    openClaimLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description What a message has after this address. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description A page that says why the link is not good. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Unprocessable"];
+            /** @description A page that asks to try again. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    confirmClaimLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description What a message has after this address. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page that says that it is claimed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description A page that says why the link is not good. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            404: components["responses"]["NotFound"];
+            /** @description A page that says why it cannot be claimed, such as who has it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            422: components["responses"]["Unprocessable"];
+            /** @description A page that asks to try again. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
         };
     };
     getHealth: {
