@@ -122,8 +122,12 @@ var guards = []guard{
 	},
 	{
 		name: "a mark names the generation that ends", file: "activities/ticketnote.go",
-		from:   `if in.Verb == models.VerbRelease || in.Verb == models.VerbReassign {`,
-		to:     `if in.Verb == models.VerbRelease {`,
+		from: `case models.VerbRelease, models.VerbReassign, models.VerbAnswer:
+		generation--
+	case models.VerbCreate,`,
+		to: `case models.VerbRelease, models.VerbAnswer:
+		generation--
+	case models.VerbReassign, models.VerbCreate,`,
 		caught: []string{"told-once"},
 	},
 	{
@@ -152,7 +156,7 @@ var guards = []guard{
 	},
 	{
 		name: "a call is on the books before it is made", file: "internal/store/briefings.go",
-		from:   `if allowed = spent+c.CostMicroUSD <= most; !allowed {`,
+		from:   `if allowed = most > 0 && spent+c.CostMicroUSD <= most; !allowed {`,
 		to:     `if allowed = true; true {`,
 		caught: []string{"books"},
 	},
