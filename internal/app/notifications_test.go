@@ -53,6 +53,9 @@ func newTown(t *testing.T) *town {
 	)
 	w.app, _ = w.start(app.Options{API: true})
 	w.base = "http://" + w.app.Addr
+	// Whom a handoff is addressed to is told, and nobody else: what comes of it
+	// can be counted.
+	w.rules(w.base, map[string]any{"claim_within_seconds": 3600, "steps": []map[string]any{{"after_seconds": 0, "to": []map[string]any{{"who": "target"}}}}})
 	return w
 }
 
