@@ -96,7 +96,7 @@ func TestTheLadderClimbs(t *testing.T) {
 	stop()
 	b.rules(base, map[string]any{"steps": []any{}})
 	b.worker()
-	b.ask(base, b.ana, h, "claim", nil)
+	require.NotNil(t, b.insist(b.ana, handoffURL(base, h)+"/claim", nil)) // the workflow changes hands first
 	b.awaitLadder(base, h, "held", stands("held", ""))
 	b.ask(base, b.ana, h, "release", map[string]any{})
 	doc := b.awaitLadder(base, h, "climbing again", stands("calling", "the admins are told"))
