@@ -44,7 +44,7 @@ func Checks() []Check {
 		{Name: "told-once", Promise: "the ticket of a handoff is told of each transition once, and readers see that", run: checkTold},
 		{Name: "ticket-story", Promise: "each ticket tells its story in order and nothing else, and stands where that ends", run: checkTickets},
 		{Name: "briefed", Promise: "each handoff has a briefing, and its making ends with what readers are told", run: checkBriefed},
-		{Name: "briefings", Promise: "no briefing is lost, a model's follows that of the rules, and shows nothing as fact that rests on nothing", run: checkBriefings},
+		{Name: "briefings", Promise: "no briefing is lost, the rules' comes first, and none shows as fact what rests on nothing", run: checkBriefings},
 		{Name: "books", Promise: "what the model bills is on the books", run: checkBooks},
 		{Name: "secrets", Promise: "no credential is where it does not belong: logs, histories, the model, tickets, briefings, the database, answers", run: checkSecrets},
 		{Name: "alive", Promise: "no process of Baton ended by itself, and people got their work done", run: checkAlive},
