@@ -3,14 +3,43 @@ import { useEffect, useState } from "preact/hooks";
 
 const moved = new EventTarget();
 
-/** Goes to an address of the console. */
-export function go(to: string, replace = false): void {
-  if (replace) history.replaceState(null, "", to);
-  else history.pushState(null, "", to);
+let here = location.href;
+
+function arrive(): void {
+  here = location.href;
   moved.dispatchEvent(new Event("move"));
 }
 
-addEventListener("popstate", () => moved.dispatchEvent(new Event("move")));
+/** Goes to an address of the console. */
+export function go(to: string, replace = false): void {
+  if (!mayLeave(to)) return;
+  if (replace) history.replaceState(null, "", to);
+  else history.pushState(null, "", to);
+  arrive();
+}
+
+addEventListener("popstate", () => {
+  if (mayLeave(location.href)) arrive();
+  else history.pushState(null, "", here);
+});
+
+const unsaved = new Set<string>();
+const warn = (event: BeforeUnloadEvent) => event.preventDefault();
+
+/** Asks the question before the page is left, until what it returns is called. */
+export function holdBack(question: string): () => void {
+  unsaved.add(question);
+  addEventListener("beforeunload", warn);
+  return () => {
+    unsaved.delete(question);
+    if (unsaved.size === 0) removeEventListener("beforeunload", warn);
+  };
+}
+
+function mayLeave(to: string): boolean {
+  if (new URL(to, here).pathname === new URL(here).pathname) return true;
+  return [...unsaved].every((question) => confirm(question));
+}
 
 /** Follows a click on a link of ours, unless it is meant for a new tab. */
 export function follows(event: MouseEvent): void {

@@ -3,6 +3,7 @@ import type {
   AlreadyClaimed,
   BriefingCause,
   BriefingDocument,
+  FieldProblem,
   Handoff,
   HandoffPage,
   Intent,
@@ -22,6 +23,8 @@ export class Problem extends Error {
     message: string,
     readonly requestId: string,
     readonly claimed: AlreadyClaimed | null = null,
+    /** Where the request has to change. */
+    readonly fields: FieldProblem[] = [],
   ) {
     super(message);
   }
@@ -74,6 +77,7 @@ async function once<T>(method: string, path: string, call: Call): Promise<T> {
     typeof detail === "string" ? detail : (body?.title ?? response.statusText),
     body?.request_id ?? "",
     detail && typeof detail === "object" && detail.error === "already_claimed" ? detail : null,
+    Array.isArray(body?.errors) ? body.errors : [],
   );
 }
 

@@ -1,6 +1,6 @@
 import type { components } from "./schema.gen";
 
-type Schemas = components["schemas"];
+export type Schemas = components["schemas"];
 export type Handoff = Schemas["Handoff"];
 export type HandoffPage = Schemas["HandoffPage"];
 export type Session = Schemas["Session"];
@@ -18,3 +18,4 @@ export type Priority = Schemas["Priority"];
 export type Intent = Schemas["Intent"];
 export type EffectState = Schemas["EffectState"];
 export type AlreadyClaimed = Schemas["AlreadyClaimed"];
+export type FieldProblem = Schemas["FieldProblem"];
