@@ -67,7 +67,10 @@ func (h handlers) ListUsers(ctx context.Context, _ gen.ListUsersRequestObject) (
 		return nil, err
 	}
 	return gen.ListUsers200JSONResponse{NextCursor: nil, Items: convert(rows, func(c models.Colleague) gen.User {
-		return gen.User{ID: c.ID, Name: c.Name, Role: gen.Role(c.Role), TeamID: c.TeamID, TeamName: c.TeamName}
+		return gen.User{
+			ID: c.ID, Kind: gen.UserKindPerson, Name: c.Name, Role: gen.Role(c.Role), TeamID: c.TeamID, TeamName: c.TeamName,
+			Email: nil, SignedIn: nil, DisabledAt: nil,
+		}
 	})}, nil
 }
 
