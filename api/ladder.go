@@ -58,7 +58,7 @@ func (h handlers) ladder(ctx context.Context) (answer gen.Ladder, err error) {
 	if err != nil {
 		return answer, err
 	}
-	answer = gen.Ladder{Rules: make([]ladder.Rule, len(rows)), Effective: []gen.EffectiveLadder{}}
+	answer = gen.Ladder{Rules: make([]ladder.Rule, len(rows)), Effective: []gen.EffectiveLadder{}, Defaults: policies(nil, nil)}
 	teams, known := []*uuid.UUID{nil}, map[uuid.UUID]bool{}
 	for i, row := range rows {
 		rule := &answer.Rules[i]
@@ -71,13 +71,17 @@ func (h handlers) ladder(ctx context.Context) (answer gen.Ladder, err error) {
 		}
 	}
 	for _, team := range teams {
-		for p := models.PriorityCritical; p >= models.PriorityLow; p-- {
-			answer.Effective = append(answer.Effective, gen.EffectiveLadder{
-				TeamID: team, Priority: gen.Priority(p.String()), Policy: ladder.For(answer.Rules, team, p),
-			})
-		}
+		answer.Effective = append(answer.Effective, policies(answer.Rules, team)...)
 	}
 	return answer, nil
+}
+
+// policies are what follows from rules for a team, by priority.
+func policies(rules []ladder.Rule, team *uuid.UUID) (list []gen.EffectiveLadder) {
+	for p := models.PriorityCritical; p >= models.PriorityLow; p-- {
+		list = append(list, gen.EffectiveLadder{TeamID: team, Priority: gen.Priority(p.String()), Policy: ladder.For(rules, team, p)})
+	}
+	return list
 }
 
 // GetHandoffLadder tells where the ladder of a handoff stands.

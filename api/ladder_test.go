@@ -66,17 +66,18 @@ func TestLadderRules(t *testing.T) {
 	w, f := newLadderWorld(t)
 	rec := w.do(ask("GET", "/api/v1/ladder", "", admin))
 	require.Equal(t, 200, rec.Code, rec.Body.String())
+	type effective struct {
+		TeamID   *uuid.UUID `json:"team_id"`
+		Priority string
+		Policy   ladder.Policy
+	}
 	var settings struct {
-		Rules     []ladder.Rule
-		Effective []struct {
-			TeamID   *uuid.UUID `json:"team_id"`
-			Priority string
-			Policy   ladder.Policy
-		}
+		Rules               []ladder.Rule
+		Effective, Defaults []effective
 	}
 	read := func() {
 		t.Helper()
-		settings.Rules, settings.Effective = nil, nil
+		settings.Rules, settings.Effective, settings.Defaults = nil, nil, nil
 		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &settings))
 	}
 	read()
@@ -84,6 +85,8 @@ func TestLadderRules(t *testing.T) {
 	require.Len(t, settings.Effective, 4)
 	require.Equal(t, "critical", settings.Effective[0].Priority)
 	require.Equal(t, ladder.Default(models.PriorityCritical), settings.Effective[0].Policy)
+	defaults := settings.Defaults
+	require.Equal(t, settings.Effective, defaults, "without rules the defaults follow")
 
 	rec = w.do(ask("PUT", "/api/v1/ladder", `{"rules":[
 		{"hours":{"zone":"Europe/Berlin","week":[{"days":["mon"],"from":"08:00","to":"18:00"}]},"lease":{"remind_after_seconds":60,"ask_after_seconds":60,"take_back_after_seconds":60}},
@@ -93,6 +96,7 @@ func TestLadderRules(t *testing.T) {
 	require.Len(t, settings.Rules, 2)
 	require.Len(t, settings.Effective, 8)
 	require.Equal(t, []string{"account", "team/" + team.String() + "/high"}, []string{f.rows[0].Scope, f.rows[1].Scope})
+	require.Equal(t, defaults, settings.Defaults, "whatever the rules are")
 	high := settings.Effective[5]
 	require.Equal(t, team, *high.TeamID)
 	require.EqualValues(t, 99, high.Policy.ClaimWithin)

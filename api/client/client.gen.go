@@ -1710,6 +1710,9 @@ type Intent string
 
 // Ladder The account's rules, and what follows from them.
 type Ladder struct {
+	// Defaults The policies of an account without rules, for each priority.
+	Defaults []EffectiveLadder `json:"defaults"`
+
 	// Effective The policies that follow, for each priority.
 	Effective []EffectiveLadder `json:"effective"`
 	Rules     []LadderRule      `json:"rules"`

@@ -3455,6 +3455,8 @@ export interface components {
             rules: components["schemas"]["LadderRule"][];
             /** @description The policies that follow, for each priority. */
             effective: components["schemas"]["EffectiveLadder"][];
+            /** @description The policies of an account without rules, for each priority. */
+            defaults: components["schemas"]["EffectiveLadder"][];
         };
         EffectiveLadder: {
             /**
