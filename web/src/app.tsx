@@ -6,9 +6,12 @@ import { HandOffPage, SessionsPage } from "./pages/sessions";
 import { SignInPage } from "./pages/signin";
 import { Dialog, Failure, useClock } from "./parts/bits";
 import { keysOn, setKeys, useKeys } from "./parts/keys";
+import { lazy } from "./parts/lazy";
 import { follows, go, useAddress } from "./router";
 import { explain, Store, useStore } from "./state/store";
-import { t } from "./texts";
+import { settings, t } from "./texts";
+
+const SettingsPage = lazy(async () => (await import("./pages/settings")).SettingsPage);
 
 export function App() {
   const address = useAddress();
@@ -56,11 +59,13 @@ const signInFor = (address: URL) =>
     ? "/sign-in"
     : `/sign-in?next=${encodeURIComponent(address.pathname + address.search)}`;
 
+const current = { "aria-current": "page" } as const;
+
 function Frame({ store, address }: { store: Store; address: URL }) {
   useStore(store);
   const [help, setHelp] = useState(false);
   useKeys({ "?": () => setHelp(true), q: () => go("/"), s: () => go("/sessions") });
-  const at = (path: string) => (address.pathname === path ? ({ "aria-current": "page" } as const) : {});
+  const at = (path: string) => (address.pathname === path ? current : {});
   return (
     <>
       <a class="skip" href="#content">
@@ -77,6 +82,11 @@ function Frame({ store, address }: { store: Store; address: URL }) {
           <a href="/sessions" {...at("/sessions")}>
             {t.sessions}
           </a>
+          {(store.me.role === "admin" || store.me.role === "owner") && (
+            <a href="/settings" {...(/^\/settings(?!\/me$)/.test(address.pathname) ? current : {})}>
+              {settings.title}
+            </a>
+          )}
         </nav>
         <LinkState store={store} />
         <button type="button" class="quiet keys" onClick={() => setHelp(true)}>
@@ -84,6 +94,9 @@ function Frame({ store, address }: { store: Store; address: URL }) {
         </button>
         <span class="me">
           {store.me.name} <small>{store.me.role}</small>
+          <a href="/settings/me" {...at("/settings/me")}>
+            {settings.notifications}
+          </a>
         </span>
         <button
           type="button"
@@ -107,6 +120,7 @@ function Frame({ store, address }: { store: Store; address: URL }) {
 
 function Page({ store, address }: { store: Store; address: URL }) {
   const path = address.pathname;
+  if (/^\/settings(\/|$)/.test(path)) return <SettingsPage store={store} address={address} />;
   if (store.link.state === "refused") return <Nothing title={t.queue} text={t.signInPage.viewer} />;
   if (path === "/" || path === "/queue") return <QueuePage store={store} query={address.searchParams} />;
   const handoff = /^\/sessions\/([0-9a-f-]{36})\/handoffs\/([0-9a-f-]{36})$/.exec(path);

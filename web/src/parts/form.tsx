@@ -24,6 +24,8 @@ export interface Form<T> {
   problems: FieldProblem[];
   /** Why it was not saved, in words; empty when it was. */
   failure: string;
+  /** Whether it was not because the session has ended. */
+  ended: boolean;
   savedAt: string;
   /** The pointers of the fields that are on the page. */
   fields: Set<string>;
@@ -40,6 +42,7 @@ export function useForm<T>(initial: T, save: (draft: T) => Promise<T>, then?: ()
   const [busy, setBusy] = useState(false);
   const [problems, setProblems] = useState<FieldProblem[]>([]);
   const [failure, setFailure] = useState("");
+  const [ended, setEnded] = useState(false);
   const [savedAt, setSavedAt] = useState("");
   const latest = useRef(draft);
   latest.current = draft;
@@ -59,7 +62,9 @@ export function useForm<T>(initial: T, save: (draft: T) => Promise<T>, then?: ()
   const refuse = (error: unknown) => {
     const problem = api.asProblem(error);
     setProblems(problem.fields);
-    setFailure(explain(problem));
+    // What a setting says of itself is more than that something is down.
+    setFailure(problem.code === "unavailable" ? t.error(problem.message, problem.requestId) : explain(problem));
+    setEnded(problem.status === 401);
   };
   return {
     draft,
@@ -68,6 +73,7 @@ export function useForm<T>(initial: T, save: (draft: T) => Promise<T>, then?: ()
     changed,
     problems,
     failure,
+    ended,
     savedAt,
     refuse,
     fields: fields.current,
@@ -114,6 +120,8 @@ export function FormOf<T>(props: {
   also?: ComponentChildren;
   /** The word on the button that saves. */
   action?: string;
+  /** In a dialog, what closes it. */
+  onClose?: () => void;
 }) {
   const { form } = props;
   const ref = useRef<HTMLFormElement>(null);
@@ -158,26 +166,50 @@ export function FormOf<T>(props: {
               ? s.form.look(form.problems.length - elsewhere.length)
               : elsewhere.length === 0 && form.failure}
           </p>
+          {form.ended && (
+            <p>
+              <a href="/sign-in" target="_blank" rel="noreferrer">
+                {s.form.signIn}
+              </a>
+            </p>
+          )}
           {elsewhere.map((p) => (
             <p key={p.field + p.message}>{sentence(p.field.replace(/^\//, "").replaceAll("/", " "), p.message)}</p>
           ))}
         </div>
       )}
-      <SaveBar form={form} action={props.action ?? s.form.save} also={props.also} />
+      <SaveBar form={form} action={props.action ?? s.form.save} also={props.also} onClose={props.onClose} />
     </form>
   );
 }
 
-function SaveBar<T>({ form, action, also }: { form: Form<T>; action: string; also?: ComponentChildren }) {
+function SaveBar<T>(props: {
+  form: Form<T>;
+  action: string;
+  also: ComponentChildren;
+  onClose: (() => void) | undefined;
+}) {
+  const { form, action, also, onClose } = props;
   const n = form.changed.length;
   const dirty = n > 0;
   return (
     <div class={dirty ? "save-bar dirty" : "save-bar"}>
       <p role="status">
-        {form.busy ? s.form.saving : dirty ? s.form.unsaved(n) : form.savedAt ? s.form.savedAt(form.savedAt) : s.form.same}
+        {form.busy
+          ? s.form.saving
+          : dirty
+            ? s.form.unsaved(n)
+            : form.savedAt
+              ? s.form.savedAt(form.savedAt)
+              : s.form.same}
       </p>
       {also}
-      {dirty && (
+      {onClose && (
+        <button type="button" onClick={onClose}>
+          {t.actions.abort}
+        </button>
+      )}
+      {dirty && !onClose && (
         <button type="button" class="quiet" onClick={form.reset}>
           {s.form.undo}
         </button>
@@ -502,7 +534,9 @@ export function Several(props: {
 const units = [86_400, 3600, 60, 1];
 
 /** A length of time, kept in seconds and written in the largest unit that fits. */
-export function Duration<T>(props: FieldProps<T> & { name?: string; /** Whether it may be nothing at all. */ zero?: boolean }) {
+export function Duration<T>(
+  props: FieldProps<T> & { name?: string /** Whether it may be nothing at all. */; zero?: boolean },
+) {
   const { form, at: pointer } = props;
   const seconds = (at(form.draft, pointer) as number | undefined) ?? 0;
   const [unit, setUnit] = useState(() => units.find((u) => seconds > 0 && seconds % u === 0) ?? 60);
@@ -550,6 +584,8 @@ export function Confirm(props: {
   title: string;
   text: ComponentChildren;
   action: string;
+  /** It can be undone. */
+  calm?: boolean;
   onYes: () => Promise<void>;
   onClose: () => void;
 }) {
@@ -572,7 +608,7 @@ export function Confirm(props: {
       <div class="wrap">{props.text}</div>
       {failure && <Failure text={failure} />}
       <p class="actions">
-        <button type="button" class="danger" aria-disabled={busy} onClick={() => void yes()}>
+        <button type="button" class={props.calm ? "primary" : "danger"} aria-disabled={busy} onClick={() => void yes()}>
           {busy ? t.actions.busy : props.action}
         </button>
         <button type="button" onClick={props.onClose}>

@@ -36,8 +36,7 @@ export function put<T>(body: T, pointer: string, value: unknown): T {
   return { ...(body as object), [first]: next } as T;
 }
 
-const isObject = (x: unknown): x is Record<string, unknown> =>
-  x !== null && typeof x === "object" && !Array.isArray(x);
+const isObject = (x: unknown): x is Record<string, unknown> => x !== null && typeof x === "object" && !Array.isArray(x);
 
 /** The pointers of what differs. A list that became longer or shorter counts as one; no member is the same as null. */
 export function changes(before: unknown, after: unknown, pointer = ""): string[] {
