@@ -120,6 +120,8 @@ export function FormOf<T>(props: {
   also?: ComponentChildren;
   /** The word on the button that saves. */
   action?: string;
+  /** It makes something that is not there yet. */
+  fresh?: boolean;
   /** In a dialog, what closes it. */
   onClose?: () => void;
 }) {
@@ -178,7 +180,13 @@ export function FormOf<T>(props: {
           ))}
         </div>
       )}
-      <SaveBar form={form} action={props.action ?? s.form.save} also={props.also} onClose={props.onClose} />
+      <SaveBar
+        form={form}
+        action={props.action ?? s.form.save}
+        also={props.also}
+        fresh={props.fresh ?? false}
+        onClose={props.onClose}
+      />
     </form>
   );
 }
@@ -187,22 +195,17 @@ function SaveBar<T>(props: {
   form: Form<T>;
   action: string;
   also: ComponentChildren;
+  fresh: boolean;
   onClose: (() => void) | undefined;
 }) {
-  const { form, action, also, onClose } = props;
+  const { form, action, also, fresh, onClose } = props;
   const n = form.changed.length;
   const dirty = n > 0;
+  const clean = form.savedAt ? s.form.savedAt(form.savedAt) : s.form.same;
+  const stand = fresh ? (dirty ? s.form.notYet : "") : dirty ? s.form.unsaved(n) : clean;
   return (
     <div class={dirty ? "save-bar dirty" : "save-bar"}>
-      <p role="status">
-        {form.busy
-          ? s.form.saving
-          : dirty
-            ? s.form.unsaved(n)
-            : form.savedAt
-              ? s.form.savedAt(form.savedAt)
-              : s.form.same}
-      </p>
+      <p role="status">{form.busy ? s.form.saving : stand}</p>
       {also}
       {onClose && (
         <button type="button" onClick={onClose}>
@@ -214,7 +217,12 @@ function SaveBar<T>(props: {
           {s.form.undo}
         </button>
       )}
-      <button type="submit" class="primary" aria-disabled={form.busy} aria-keyshortcuts="Control+Enter">
+      <button
+        type="submit"
+        class={dirty || fresh || onClose ? "primary" : ""}
+        aria-disabled={form.busy}
+        aria-keyshortcuts="Control+Enter"
+      >
         {form.busy ? s.form.saving : action}
       </button>
     </div>
@@ -620,7 +628,16 @@ export function Confirm(props: {
 }
 
 /** A secret that is shown this once. */
-export function Once({ label, text, value }: { label: string; text: string; value: string }) {
+export function Once(props: { label: string; text: string; value: string }) {
+  return (
+    <div class="once" role="status">
+      <Copy {...props} />
+    </div>
+  );
+}
+
+/** A text to be copied elsewhere. */
+export function Copy({ label, text, value }: { label: string; text: string; value: string }) {
   const [copied, setCopied] = useState(false);
   const ref = useRef<HTMLInputElement>(null);
   const id = useId();
@@ -633,7 +650,7 @@ export function Once({ label, text, value }: { label: string; text: string; valu
     );
   };
   return (
-    <div class="once" role="status">
+    <div class="copy">
       <label for={id}>{label}</label>
       <p class="hint">{text}</p>
       <span class="kept">

@@ -192,7 +192,7 @@ function AddForm(props: {
         <h1 tabIndex={-1}>{w.addTitle(s.channelKinds[kind])}</h1>
         <p class="lead">{w.kinds[kind]}</p>
       </header>
-      <FormOf form={form} label={w.addTitle(s.channelKinds[kind])} action={w.addAction}>
+      <FormOf form={form} label={w.addTitle(s.channelKinds[kind])} action={w.addAction} fresh>
         <Fields form={form} kind={kind} store={store} stored={null} />
       </FormOf>
     </>

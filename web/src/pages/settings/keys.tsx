@@ -110,7 +110,7 @@ function New(props: { services: api.Person[]; me: string; onMade: (k: api.APIKey
     () => made.current && props.onMade(made.current),
   );
   return (
-    <FormOf form={form} label={w.add} action={w.make}>
+    <FormOf form={form} label={w.add} action={w.make} fresh>
       <fieldset class="panel group">
         <legend>{w.add}</legend>
         <Text form={form} at="/name" label={w.name} hint={w.nameHint} placeholder={w.nameExample} maxLength={80} />
@@ -134,7 +134,7 @@ function New(props: { services: api.Person[]; me: string; onMade: (k: api.APIKey
             form={form}
             at="/expires_at"
             label={w.ends}
-            hint={form.draft.expires_at === "0" ? w.foreverHint : ""}
+            hint={form.draft.expires_at === "0" ? w.foreverHint : w.endsHint}
             options={days.map((d) => [String(d), d ? w.inDays(d) : w.never])}
           />
         </div>

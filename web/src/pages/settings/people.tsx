@@ -223,6 +223,7 @@ function PersonForm(props: {
     <Dialog title={u ? w.changeTitle(u.name) : w.add} onClose={close}>
       <FormOf
         form={form}
+        fresh={!u}
         label={u ? w.changeTitle(u.name) : w.add}
         action={u ? s.form.save : w.addAction}
         onClose={close}
@@ -286,7 +287,7 @@ function TeamForm(props: { of: api.Team | null; onDone: () => void; onClose: () 
   const title = team ? w.renameTitle(team.name) : w.addTeam;
   return (
     <Dialog title={title} onClose={close}>
-      <FormOf form={form} label={title} action={team ? s.form.save : w.addAction} onClose={close}>
+      <FormOf form={form} label={title} action={team ? s.form.save : w.addAction} fresh={!team} onClose={close}>
         <Text form={form} at="/name" label={w.teamName} maxLength={200} />
       </FormOf>
     </Dialog>

@@ -5,11 +5,11 @@ import { Ago, Failure } from "../../parts/bits";
 import {
   Check,
   Confirm,
+  Copy,
   Count,
   type Form,
   FormOf,
   Group,
-  Once,
   Pick,
   Secret,
   Shown,
@@ -135,7 +135,7 @@ function Connection({ store, kinds, connection, set }: Parts) {
       <FormOf
         form={form}
         label={s.pages.psa.title}
-        action={w.save}
+        action={form.changed.length > 0 ? w.save : s.form.save}
         also={
           kind && (
             <button
@@ -143,7 +143,7 @@ function Connection({ store, kinds, connection, set }: Parts) {
               aria-disabled={report === "running"}
               onClick={() => report !== "running" && void test(form.changed.length > 0 ? form.draft : null)}
             >
-              {report === "running" ? w.testing : w.test}
+              {report === "running" ? w.testing : form.changed.length > 0 ? w.testDraft : w.test}
             </button>
           )
         }
@@ -190,7 +190,7 @@ function Connection({ store, kinds, connection, set }: Parts) {
       {connection?.callback_path && (
         <section class="panel" aria-labelledby="callback-title">
           <h2 id="callback-title">{w.callback}</h2>
-          <Once
+          <Copy
             label={w.callbackLabel}
             text={w.callbackHint}
             value={connection.callback_url ?? location.origin + connection.callback_path}
