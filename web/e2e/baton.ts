@@ -46,15 +46,16 @@ export class Baton {
     readonly base: string,
     private readonly dir: string,
     private readonly listen: string,
+    private readonly env: Record<string, string>,
   ) {}
 
   /** Beside is another process, whose keys it shares as replicas do. */
-  static async start(beside?: Baton): Promise<Baton> {
+  static async start(beside?: Baton, env: Record<string, string> = {}): Promise<Baton> {
     const dir = await mkdtemp(join(tmpdir(), "baton-e2e-"));
     for (const key of beside ? ["token-secret", "secret-keys"] : [])
       await cp(join(beside?.dir ?? "", key), join(dir, key));
     const listen = `127.0.0.1:${await freePort()}`;
-    const baton = new Baton(`http://${listen}`, dir, listen);
+    const baton = new Baton(`http://${listen}`, dir, listen, env);
     await baton.run();
     return baton;
   }
@@ -69,6 +70,7 @@ export class Baton {
         DATABASE_URL: database,
         TEMPORAL_ADDRESS: temporal,
         BATON_TEMPORAL_UI_URL: "http://127.0.0.1:8233",
+        ...this.env,
       },
     });
     for (const out of [this.process.stdout, this.process.stderr]) out?.on("data", (text) => (this.log += text));

@@ -1,10 +1,8 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import type Axe from "axe-core";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Handoff } from "../src/api/types";
 import { ada, ana, Baton, ben, card, launch, live, open, sam, signIn, troubles, until } from "./baton";
+import { accessible, looks } from "./look";
 
 let baton: Baton;
 let browser: Browser;
@@ -21,19 +19,6 @@ afterEach(async () => {
   for (const context of browser.contexts()) await context.close();
   expect(troubles.splice(0)).toEqual([]);
 });
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-/** Every rule of axe-core for WCAG 2.2 AA and good practice. */
-async function accessible(page: Page): Promise<void> {
-  await page.evaluate(axe); // by the debugger, which the page's policy does not bind
-  const found = await page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: typeof Axe };
-    const result = await axe.run(document, { resultTypes: ["violations"] });
-    return result.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target).join(", ")}`);
-  });
-  expect(found).toEqual([]);
-}
 
 const handoffPath = (h: Handoff) => `/sessions/${h.session_id}/handoffs/${h.id}`;
 
@@ -249,12 +234,6 @@ test.runIf(process.env.MEASURE)("long tasks under a stream of events", async () 
   const seconds = Math.round((Date.now() - end + 60_000) / 1000);
   console.log(`${events} transitions in ${seconds} s; tasks over 50 ms: ${JSON.stringify(tasks.map(Math.round))}`);
 });
-
-const looks = {
-  light: { viewport: { width: 1280, height: 860 }, colorScheme: "light" },
-  dark: { viewport: { width: 1280, height: 860 }, colorScheme: "dark" },
-  phone: { viewport: { width: 390, height: 844 }, colorScheme: "light", deviceScaleFactor: 2 },
-} as const;
 
 describe("every page, in every look", () => {
   let h: Handoff;

@@ -4,7 +4,7 @@ import { useEffect, useId, useRef, useState } from "preact/hooks";
 import * as api from "../api/client";
 import type { FieldProblem } from "../api/types";
 import { holdBack } from "../router";
-import { at, changes, place, put, sentence, touched, unplaced } from "../state/form";
+import { at, changes, place, put, related, sentence, touched, unplaced } from "../state/form";
 import { explain } from "../state/store";
 import { settings as s, t } from "../texts";
 import { clockTime, Dialog, Failure } from "./bits";
@@ -80,7 +80,7 @@ export function useForm<T>(initial: T, save: (draft: T) => Promise<T>, then?: ()
     set: (pointer, value) => {
       setDraft((d) => put(d, pointer, value));
       // What was changed may be right now; the others are still as they were refused.
-      setProblems((list) => list.filter((p) => p.field === "" || !touched([pointer], p.field)));
+      setProblems((list) => list.filter((p) => p.field === "" || !related(pointer, p.field)));
     },
     reset: () => {
       setDraft(saved);

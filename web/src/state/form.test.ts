@@ -45,9 +45,10 @@ describe("changes", () => {
   test("a put and its undoing leave no change", () => {
     expect(changes(body, put(put(body, "/name", "b"), "/name", "a"))).toEqual([]);
   });
-  test("are of a field when they are at it, below it or above it", () => {
-    expect(touched(["/rules/0/steps"], "/rules/0/steps/1/after")).toBe(true);
+  test("are of a field when they are at it or below it", () => {
+    expect(touched(["/rules/0/steps"], "/rules/0/steps/1/after")).toBe(false);
     expect(touched(["/rules/0/steps/1"], "/rules/0")).toBe(true);
+    expect(touched(["/name"], "/name")).toBe(true);
     expect(touched(["/rules/1"], "/rules/10")).toBe(false);
   });
 });

@@ -54,8 +54,11 @@ export function changes(before: unknown, after: unknown, pointer = ""): string[]
 
 const within = (pointer: string, scope: string) => pointer === scope || pointer.startsWith(`${scope}/`);
 
-/** Whether a change is at a pointer, below it, or of something that holds it. */
-export const touched = (list: string[], pointer: string) => list.some((p) => within(p, pointer) || within(pointer, p));
+/** Whether one pointer is at, below or above another. */
+export const related = (a: string, b: string) => within(a, b) || within(b, a);
+
+/** Whether a change is at a pointer or below it. What came with something new is not marked once more by itself. */
+export const touched = (list: string[], pointer: string) => list.some((p) => within(p, pointer));
 
 /** The problems that none of the fields shows: those have to be told somewhere else. */
 export function unplaced(problems: FieldProblem[], fields: string[]): FieldProblem[] {

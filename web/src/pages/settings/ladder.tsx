@@ -249,18 +249,27 @@ function Part(props: {
       )}
       <div class={on ? "usual beside-own" : "usual"}>
         {on && <p class="hint">{w.instead}</p>}
-        {usual.map((g) => (
-          <div key={g.priorities.join()} class="hint">
-            {usual.length > 1 && <strong>{g.priorities.map((p) => t.priorities[p]).join(", ")}</strong>}
-            {section === "claim_within_seconds" ? (
-              <p>{w.within(g.policy.claim_within_seconds)}</p>
-            ) : (
-              <Sentences policy={g.policy} section={section} known={known} />
-            )}
-          </div>
-        ))}
+        <Usual groups={usual} section={section} known={known} />
       </div>
     </div>
+  );
+}
+
+/** What holds without a rule; folded when it is another for each priority. */
+function Usual(props: { groups: ReturnType<typeof without>; section: Section; known: Known }) {
+  const { groups, section, known } = props;
+  const each = groups.map((g) => (
+    <div key={g.priorities.join()} class="hint">
+      {groups.length > 1 && <strong>{g.priorities.map((p) => t.priorities[p]).join(", ")}</strong>}
+      <Sentences policy={g.policy} section={section} known={known} />
+    </div>
+  ));
+  if (groups.length < 2) return <>{each}</>;
+  return (
+    <details>
+      <summary class="hint">{w.byPriority}</summary>
+      {each}
+    </details>
   );
 }
 
@@ -408,14 +417,20 @@ function AudienceFields(props: {
           options={known.store.users.map((u) => [u.id, u.name])}
         />
       )}
-      {a.who === "endpoint" ? (
+      {a.who === "endpoint" && (
         <Pick
           form={form}
           at={`${at}/endpoint_id`}
           label={w.whichChannel}
           options={known.channels.map((c) => [c.id, c.name])}
         />
-      ) : (
+      )}
+      {!props.alone && (
+        <button type="button" class="quiet" onClick={() => form.set(at, undefined)}>
+          {w.removeAudience}
+        </button>
+      )}
+      {a.who !== "endpoint" && (
         <span class="over">
           <span class="hint">{a.channels?.length ? w.over : w.overPreferred}</span>
           <Several
@@ -425,11 +440,6 @@ function AudienceFields(props: {
             onChange={(list) => form.set(`${at}/channels`, list.length > 0 ? list : undefined)}
           />
         </span>
-      )}
-      {!props.alone && (
-        <button type="button" class="quiet" onClick={() => form.set(at, undefined)}>
-          {w.removeAudience}
-        </button>
       )}
     </Group>
   );
