@@ -1,6 +1,6 @@
 // Forms: a draft that is the body of a request, fields that are pointers into it, and a bar that says whether it is saved.
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api/client";
 import type { FieldProblem } from "../api/types";
 import { holdBack } from "../router";
@@ -24,6 +24,8 @@ export interface Form<T> {
   problems: FieldProblem[];
   /** Why it was not saved, in words; empty when it was. */
   failure: string;
+  /** How often it was refused. */
+  refused: number;
   /** Whether it was not because the session has ended. */
   ended: boolean;
   savedAt: string;
@@ -42,6 +44,7 @@ export function useForm<T>(initial: T, save: (draft: T) => Promise<T>, then?: ()
   const [busy, setBusy] = useState(false);
   const [problems, setProblems] = useState<FieldProblem[]>([]);
   const [failure, setFailure] = useState("");
+  const [refused, setRefused] = useState(0);
   const [ended, setEnded] = useState(false);
   const [savedAt, setSavedAt] = useState("");
   const latest = useRef(draft);
@@ -61,6 +64,7 @@ export function useForm<T>(initial: T, save: (draft: T) => Promise<T>, then?: ()
   };
   const refuse = (error: unknown) => {
     const problem = api.asProblem(error);
+    setRefused((n) => n + 1);
     setProblems(problem.fields);
     // What a setting says of itself is more than that something is down.
     setFailure(problem.code === "unavailable" ? t.error(problem.message, problem.requestId) : explain(problem));
@@ -73,6 +77,7 @@ export function useForm<T>(initial: T, save: (draft: T) => Promise<T>, then?: ()
     changed,
     problems,
     failure,
+    refused,
     ended,
     savedAt,
     refuse,
@@ -128,12 +133,10 @@ export function FormOf<T>(props: {
   const { form } = props;
   const ref = useRef<HTMLFormElement>(null);
   const elsewhere = unplaced(form.problems, [...form.fields]);
-  const submit = async () => {
-    if (!(await form.submit())) {
-      // After the problems are drawn.
-      setTimeout(() => ref.current?.querySelector<HTMLElement>('[aria-invalid="true"], .failure')?.focus(), 50);
-    }
-  };
+  const submit = () => void form.submit();
+  useLayoutEffect(() => {
+    if (form.refused > 0) ref.current?.querySelector<HTMLElement>('[aria-invalid="true"], .failure')?.focus();
+  }, [form.refused]);
   const save = useRef(submit);
   save.current = submit;
   useEffect(() => {
@@ -143,7 +146,7 @@ export function FormOf<T>(props: {
       if (own && own !== ref.current) return;
       if (document.querySelector("dialog[open]") && !ref.current?.closest("dialog")) return;
       event.preventDefault();
-      void save.current();
+      save.current();
     };
     addEventListener("keydown", on);
     return () => removeEventListener("keydown", on);
@@ -156,7 +159,7 @@ export function FormOf<T>(props: {
       noValidate
       onSubmit={(e) => {
         e.preventDefault();
-        void submit();
+        submit();
       }}
     >
       {props.children}
@@ -441,6 +444,7 @@ export function Secret<T>(props: FieldProps<T> & { since: string | null; optiona
   const { form, at: pointer, since, label } = props;
   const value = at(form.draft, pointer) as string | null | undefined;
   const [open, setOpen] = useState(false);
+  useEffect(() => setOpen(false), [form.saved]);
   const kept = since !== null && value === undefined && !open;
   const removed = since !== null && value === "" && !open;
   return (
