@@ -51,8 +51,12 @@ func TestCreateUser(t *testing.T) {
 	require.Equal(t, "Kim", *e.ThingName)
 	require.Equal(t, "req-1", *e.RequestID)
 	require.Equal(t, []models.AuditChange{
-		{Field: "disabled", After: new("false")}, {Field: "email", After: new("kim@example.com")}, {Field: "kind", After: new("person")},
-		{Field: "name", After: new("Kim")}, {Field: "role", After: new("engineer")}, {Field: "team", After: new("Service desk")},
+		{Field: "disabled", After: new("false")},
+		{Field: "email", After: new("kim@example.com")},
+		{Field: "kind", After: new("person")},
+		{Field: "name", After: new("Kim")},
+		{Field: "role", After: new("engineer")},
+		{Field: "team", After: new("Service desk")},
 	}, e.Changes)
 
 	entries := len(w.audit(t, w.ada))
