@@ -147,7 +147,7 @@ func MayMakeAPIKey(by Principal, u User, role Role) error {
 		return Errorf(CodeForbidden, "A key acts as you or as an integration, and not as somebody else.")
 	case u.DisabledAt != nil:
 		return Errorf(CodeConflict, "The integration is disabled. Enable it first.")
-	case role == RoleOwner || !u.Role.AtLeast(role):
+	case !role.Valid() || role == RoleOwner || !u.Role.AtLeast(role):
 		e := Errorf(CodeInvalid, "The role of a key is at most its user's, and at most admin.")
 		e.Fields = []FieldError{{Field: "/role", Message: "is higher than that of the key's user, which is " + string(u.Role)}}
 		return e
