@@ -341,7 +341,10 @@ test("the audit log tells who changed what, filtered, and as CSV", async () => {
   await call("PUT", "/briefings/settings", { use_model: true, monthly_budget_usd: 12 });
   const page = await settings(ada, "audit", "Audit log");
   const row = page.getByRole("row", { name: /Olga Petrova.*Briefing settings changed/ });
-  await row.getByText(/^monthly budget usd:/).first().waitFor();
+  await row
+    .getByText(/^monthly budget usd:/)
+    .first()
+    .waitFor();
   for (const what of [
     "Person disabled",
     "API key revoked",

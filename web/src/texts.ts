@@ -437,12 +437,14 @@ interface HoursWords {
   holidays?: string[] | null;
 }
 
+const windows = (week: { days: string[]; from: string; to: string }[]) =>
+  week.map((x) => `${daysInWords(x.days) || "no day"} ${x.from} to ${x.to}`).join("; ");
+
 function hoursSentence(h: HoursWords): string {
   const week = h.week ?? [];
   if (week.length === 0) return "No working hours: people are called at any time.";
-  const windows = week.map((x) => `${daysInWords(x.days) || "no day"} ${x.from} to ${x.to}`);
   const free = h.holidays?.length ? `, but not on ${plural(h.holidays.length, "holiday", "holidays")}` : "";
-  return `Normal and low ones call people ${windows.join("; ")} (${h.zone || "no time zone"})${free}. Critical and high ones call at any time.`;
+  return `Normal and low ones call people ${windows(week)} (${h.zone || "no time zone"})${free}. Critical and high ones call at any time.`;
 }
 
 interface LeaseWords {
@@ -468,6 +470,13 @@ export const settings = {
       chiefs.length > 0 ? `Ask ${list(chiefs, "or")}.` : "Ask an admin."
     }`,
   notifications: "Notifications",
+  channelsAre: (all: number, broken: number) =>
+    all === 0
+      ? "none of your own"
+      : broken > 0
+        ? `${broken} of ${all} ${broken === 1 ? "needs" : "need"} you`
+        : `${all}, all well`,
+  notConnected: "Not connected",
   pages: {
     psa: { title: "PSA", lead: "Which ticket system Baton tells of each handoff, and what it may do there." },
     channels: { title: "Channels", lead: "By what people and other programs are told of handoffs." },
@@ -652,7 +661,7 @@ export const settings = {
     again: "Use it again",
     host: "Host",
     port: "Port",
-    portHint: "Empty is the usual one.",
+    portUsual: "usual",
     security: "Protection",
     securities: {
       starttls: "STARTTLS (usual, port 587)",
@@ -709,8 +718,9 @@ export const settings = {
     holds: "What holds",
     holdsFor: "For the team",
     noTeam: "No team, or one without rules",
+    windows,
     within: (seconds: number) => `should be claimed within ${duration(seconds)}`,
-    changed: "yours",
+    changed: (sections: string[]) => `yours: ${list(sections)}`,
     isDefault: "default",
     step: stepSentence,
     nobody: "Nobody is called: it waits until somebody looks into the queue.",
@@ -985,21 +995,27 @@ export const settings = {
       "ladder.set": "Ladder changed",
       "briefing_settings.set": "Briefing settings changed",
     } as Record<string, string>,
-    actor: (e: { actor_kind: string; actor_name: string | null; api_key_name: string | null }) =>
-      e.actor_kind === "system"
-        ? "Baton"
-        : e.actor_kind === "operator"
-          ? "Operator of Baton"
-          : e.actor_kind === "api_key"
-            ? `${e.actor_name ?? t.someone}, by the key ${e.api_key_name ?? "–"}`
-            : (e.actor_name ?? t.someone),
-    change: (c: { field: string; secret: boolean; before: string | null; after: string | null }) => {
-      const field = c.field.replaceAll("_", " ").replaceAll(".", " › ");
-      if (c.secret)
-        return `${field}: ${c.after === null ? "removed" : c.before === null ? "set" : "changed"} (a secret)`;
-      if (c.before === null) return `${field}: ${c.after ?? "nothing"}`;
-      return `${field}: ${c.before} → ${c.after ?? "nothing"}`;
-    },
+    operator: "Operator of Baton",
+    byKey: (name: string, key: string) => `${name}, by the key ${key}`,
+    nothing: "nothing",
+    yes: "yes",
+    no: "no",
+    secret: (field: string) => `${field}: a secret, which is not told, was changed`,
+    fields: {
+      claim_within_seconds: "should be claimed within",
+      steps: "who is called when",
+      "hours.zone": "time zone",
+      "hours.week": "working hours",
+      "hours.holidays": "holidays",
+      "lease.remind_after_seconds": "claim: remind after",
+      "lease.ask_after_seconds": "claim: then ask after",
+      "lease.take_back_after_seconds": "claim: then take back after",
+      "park.tell_team": "parked: tell the team",
+      "park.escalate_after_seconds": "parked: call people after",
+      reserve_seconds: "kept for whoever asked",
+      monthly_budget_usd: "budget in US dollars a month",
+      use_model: "a model helps to write briefings",
+    } as Record<string, string>,
     more: (n: number) => `${n} more`,
   },
 };

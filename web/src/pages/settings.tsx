@@ -1,6 +1,8 @@
 // The settings: one script for all of their pages, which is loaded when the first of them is opened.
 import type { ComponentType } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import * as api from "../api/settings";
+import { useRead } from "../parts/form";
 import { type Store, useStore } from "../state/store";
 import { settings as s } from "../texts";
 import { AuditPage } from "./settings/audit";
@@ -75,7 +77,20 @@ export function Head({ name, children }: { name: Name; children?: preact.Compone
   );
 }
 
+/** How it goes with what can break, so that nobody has to look for it. */
+async function readState(): Promise<Partial<Record<Name, { text: string; trouble: boolean }>>> {
+  const [psa, channels] = await Promise.all([api.psaConnection().catch(() => null), api.channels()]);
+  const broken = channels.filter((c) => c.state === "broken" || c.state === "disabled").length;
+  return {
+    psa: psa
+      ? { text: `${psa.title}: ${s.psa.states[psa.state]}`, trouble: psa.state === "broken" }
+      : { text: s.notConnected, trouble: false },
+    channels: { text: s.channelsAre(channels.length, broken), trouble: broken > 0 },
+  };
+}
+
 function Overview() {
+  const state = useRead(readState).value ?? {};
   return (
     <>
       <header class="settings-head">
@@ -89,6 +104,7 @@ function Overview() {
               <a href={`/settings/${name}`}>{s.pages[name].title}</a>
             </h2>
             <p>{s.pages[name].lead}</p>
+            {state[name] && <p class={state[name].trouble ? "trouble" : "hint"}>{state[name].text}</p>}
           </li>
         ))}
       </ul>

@@ -362,7 +362,9 @@ export function Text<T>(
 }
 
 /** A number; nothing when it is empty. */
-export function Count<T>(props: FieldProps<T> & { min?: number; max?: number; step?: number; empty?: unknown }) {
+export function Count<T>(
+  props: FieldProps<T> & { min?: number; max?: number; step?: number; empty?: unknown; placeholder?: string },
+) {
   const { form, at: pointer } = props;
   const value = at(form.draft, pointer);
   return (
@@ -375,6 +377,7 @@ export function Count<T>(props: FieldProps<T> & { min?: number; max?: number; st
           min={props.min}
           max={props.max}
           step={props.step ?? 1}
+          placeholder={props.placeholder}
           value={typeof value === "number" && value !== props.empty ? value : ""}
           onInput={(e) => {
             const v = e.currentTarget.valueAsNumber;

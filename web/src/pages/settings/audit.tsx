@@ -4,6 +4,7 @@ import { Failure } from "../../parts/bits";
 import { useRead } from "../../parts/form";
 import { Table } from "../../parts/table";
 import { go } from "../../router";
+import { actorOf, inWords, type Names } from "../../state/audit";
 import { explain } from "../../state/store";
 import { settings as s, t } from "../../texts";
 import { Head, type PageProps } from "../settings";
@@ -33,6 +34,11 @@ function midnight(date: string | null): number | null {
 
 export function AuditPage({ query }: PageProps) {
   const people = useRead(api.people);
+  const teams = useRead(api.teams);
+  const channels = useRead(api.channels);
+  const nameIn = (list: { id: string; name: string }[] | null) => (id: string) =>
+    list?.find((x) => x.id === id)?.name ?? t.someone;
+  const names = { team: nameIn(teams.value), user: nameIn(people.value), channel: nameIn(channels.value) };
   const [entries, setEntries] = useState<api.AuditEntry[] | null>(null);
   const [cursor, setCursor] = useState<string | null>(null);
   const [failure, setFailure] = useState("");
@@ -112,8 +118,8 @@ export function AuditPage({ query }: PageProps) {
           empty={query.size > 0 ? w.noneFiltered : w.none}
           columns={[
             { name: w.when, cell: (e) => <When at={e.at} /> },
-            { name: w.who, cell: (e) => w.actor(e) },
-            { name: w.what, cell: (e) => <What entry={e} /> },
+            { name: w.who, cell: actorOf },
+            { name: w.what, cell: (e) => <What entry={e} names={names} /> },
           ]}
         />
       )}
@@ -134,29 +140,22 @@ const When = ({ at }: { at: string }) => (
   </time>
 );
 
-function What({ entry: e }: { entry: api.AuditEntry }) {
+/** How many changes of an entry are shown at once. */
+const most = 4;
+
+function What({ entry: e, names }: { entry: api.AuditEntry; names: Names }) {
+  const lines = e.changes.map((c) => inWords(c, names)).filter((line) => line !== null);
+  const list = (some: string[]) => some.map((line) => <li key={line}>{line}</li>);
   return (
     <>
       <strong>{w.actions[e.action] ?? e.action}</strong>
       {e.thing_name && `: ${e.thing_name}`}
-      {e.changes.length > 0 && (
-        <ul class="changes">
-          {e.changes.slice(0, 4).map((c) => (
-            <li key={c.field}>{w.change(c)}</li>
-          ))}
-          {e.changes.length > 4 && (
-            <li>
-              <details>
-                <summary>{w.more(e.changes.length - 4)}</summary>
-                <ul class="changes">
-                  {e.changes.slice(4).map((c) => (
-                    <li key={c.field}>{w.change(c)}</li>
-                  ))}
-                </ul>
-              </details>
-            </li>
-          )}
-        </ul>
+      {lines.length > 0 && <ul class="changes">{list(lines.slice(0, most))}</ul>}
+      {lines.length > most && (
+        <details class="changes">
+          <summary>{w.more(lines.length - most)}</summary>
+          <ul>{list(lines.slice(most))}</ul>
+        </details>
       )}
     </>
   );

@@ -360,7 +360,15 @@ function Fields(props: {
               maxLength={255}
               optional
             />
-            <Count form={form} at="/options/port" label={w.port} hint={w.portHint} min={0} max={65535} empty={0} />
+            <Count
+              form={form}
+              at="/options/port"
+              label={w.port}
+              placeholder={w.portUsual}
+              min={0}
+              max={65535}
+              empty={0}
+            />
           </div>
           <Pick form={form} at="/options/security" label={w.security} options={Object.entries(w.securities)} />
           {o.security === "none" && <p class="notice">{w.noSecurity}</p>}

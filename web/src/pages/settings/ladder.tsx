@@ -128,7 +128,11 @@ function Holds({ rules, defaults, known }: { rules: Rule[]; defaults: api.Ladder
           <details key={p} open={p === "critical"} class="holds">
             <summary>
               <span class={`chip priority ${p}`}>{t.priorities[p]}</span> {w.within(policy.claim_within_seconds)}{" "}
-              {differs.length > 0 ? <span class="chip you">{w.changed}</span> : <span class="chip">{w.isDefault}</span>}
+              {differs.length > 0 ? (
+                <span class="chip you">{w.changed(differs.map((x) => w.sections[x].toLowerCase()))}</span>
+              ) : (
+                <span class="chip">{w.isDefault}</span>
+              )}
             </summary>
             <Sentences policy={policy} section="steps" known={known} patient={p === "normal" || p === "low"} />
             {(["hours", "lease", "park", "reserve_seconds"] as const).map((x) => (
