@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { ada, ana, Baton, launch, open, signIn, troubles, until } from "./baton";
+import { ada, ana, Baton, launch, open, sam, signIn, troubles, until } from "./baton";
 import { accessible, looks, picture } from "./look";
 import { hook, mailSink } from "./sinks";
 
@@ -51,7 +51,9 @@ test("an engineer is told whose the settings are, and finds their own", async ()
 });
 
 test("my notifications are kept, with the keyboard alone, and read as a sentence", async () => {
-  const page = await settings("sam@demo.test", "me", "My notifications");
+  const call = await baton.as(sam);
+  await call("PUT", "/me/notifications", {});
+  const page = await settings(sam, "me", "My notifications");
   await page.getByText("You are told by e-mail.").waitFor();
   // From the title, which has the focus, to the first box, and on.
   expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("H1");
@@ -210,6 +212,8 @@ test("a webhook's secret is shown once, is replaced beside the old one, and a re
 });
 
 test("the ladder is edited, reads back, and says what holds", async () => {
+  const call = await baton.as(ada);
+  await call("PUT", "/ladder", { rules: [] });
   const page = await settings(ada, "ladder", "Ladder");
   await page.getByText("Handoffs that wait already keep the rules").waitFor();
   await page.getByText("At once: whom it is for and the whole team.").first().waitFor();
@@ -259,7 +263,6 @@ test("the ladder is edited, reads back, and says what holds", async () => {
     .getByText("Normal and low ones call people Mon to Fri 08:00 to 18:00 (Europe/Berlin). Critical and high")
     .first()
     .waitFor();
-  const call = await baton.as(ada);
   const stored = await call<{ rules: { priority: string | null; steps?: unknown[] }[] }>("GET", "/ladder");
   expect(stored.rules.find((r) => r.priority === "critical")?.steps).toHaveLength(2);
   await page.getByRole("button", { name: "Remove the rule for: Critical" }).click();
@@ -342,7 +345,7 @@ test("the audit log tells who changed what, filtered, and as CSV", async () => {
   const page = await settings(ada, "audit", "Audit log");
   const row = page.getByRole("row", { name: /Olga Petrova.*Briefing settings changed/ });
   await row
-    .getByText(/^monthly budget usd:/)
+    .getByText(/^budget in US dollars a month:/)
     .first()
     .waitFor();
   for (const what of [
@@ -379,6 +382,37 @@ test("the briefings' budget is saved, and so is that it is the installation's ag
     const s = await call<{ monthly_budget_usd: number | null }>("GET", "/briefings/settings");
     return s.monthly_budget_usd === null;
   });
+});
+
+test("what somebody else changed meanwhile is not overwritten unseen", async () => {
+  const page = await settings(ada, "briefings", "Briefings");
+  const call = await baton.as(olga);
+  await page.getByLabel("Budget in US dollars a month").fill("40");
+  await call("PUT", "/briefings/settings", { use_model: false, monthly_budget_usd: 30 });
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByText("Somebody else changed these settings since you opened them.").waitFor();
+  expect(await page.getByLabel("Budget in US dollars a month").inputValue()).toBe("40");
+  await page.getByRole("button", { name: "Undo changes" }).click();
+  expect(await page.getByLabel("Budget in US dollars a month").inputValue()).toBe("30");
+  await page.getByLabel("Budget in US dollars a month").fill("40");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await saved(page);
+});
+
+test("an ended session loses nothing: one signs in beside it, and saves", async () => {
+  const page = await settings(ada, "briefings", "Briefings");
+  await page.getByLabel("Budget in US dollars a month").fill("50");
+  await page.context().clearCookies();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByText("Your session has ended.").waitFor();
+  const opened = page.context().waitForEvent("page");
+  await page.getByRole("link", { name: "Sign in in another tab, then save again" }).click();
+  const other = await opened;
+  await other.getByRole("button", { name: ada }).click();
+  await other.waitForURL(`${baton.base}/`);
+  expect(await page.getByLabel("Budget in US dollars a month").inputValue()).toBe("50");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await saved(page);
 });
 
 describe("every page of the settings, in every look", () => {
@@ -432,7 +466,7 @@ describe("every page of the settings, in every look", () => {
     for (const [path, title] of Object.entries(pages)) {
       await page.goto(`${baton.base}/settings/${path}`);
       await page.getByRole("heading", { level: 1, name: title }).waitFor();
-      await page.locator(".loading").waitFor({ state: "detached" });
+      await until("all is loaded", async () => (await page.locator(".loading").count()) === 0);
       await accessible(page);
       await picture(page, `settings-${path.replaceAll(/\W/g, "-")}-${look}`);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);

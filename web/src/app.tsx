@@ -38,7 +38,9 @@ function SignedIn({ address }: { address: URL }) {
     store.start();
     // Who signs in as somebody else in another tab is somebody else here as well.
     const others = "BroadcastChannel" in window ? new BroadcastChannel("baton") : null;
-    if (others) others.onmessage = () => location.reload();
+    const reload = () => location.reload();
+    if (others)
+      others.onmessage = () => void api.me().then((me) => me.user_id !== store.me.user_id && reload(), reload);
     return () => {
       store.stop();
       others?.close();

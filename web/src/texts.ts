@@ -319,6 +319,7 @@ export const t = {
       ["s", "To my sessions"],
       ["e", "Resolve the open handoff"],
       ["b", "To the briefing"],
+      ["Ctrl+Enter", "Save the form"],
       ["?", "This help"],
       ["Esc", "Close, or leave the search"],
     ] as [string, string][],
@@ -507,6 +508,8 @@ export const settings = {
     savedAt: (time: string) => `Saved at ${time}.`,
     unsaved: (n: number) => `${plural(n, "change is", "changes are")} not saved yet.`,
     notYet: "Not added yet.",
+    meanwhile:
+      "Somebody else changed these settings since you opened them. Undo your changes to see theirs, or save again to put yours in their place.",
     undo: "Undo changes",
     failed: "Not saved; what you entered is still here.",
     look: (n: number) => `${n === 1 ? "One field needs" : `${n} fields need`} another look.`,
@@ -1000,7 +1003,7 @@ export const settings = {
     nothing: "nothing",
     yes: "yes",
     no: "no",
-    secret: (field: string) => `${field}: a secret, which is not told, was changed`,
+    secret: (field: string) => `${field}: changed (a secret, which is not told)`,
     fields: {
       claim_within_seconds: "should be claimed within",
       steps: "who is called when",

@@ -44,6 +44,7 @@ export const testPSAConnection = (connection: NewPSAConnection | null, ticket: s
   post<PSACheck>("/psa/connection/test", { ...(connection ? { connection } : {}), ...(ticket ? { ticket } : {}) });
 
 export const channels = () => items<Channel>("/notifications/channels");
+export const channel = (id: string) => get<Channel>(`/notifications/channels/${id}`);
 export const createChannel = (body: NewChannel) => post<Channel>("/notifications/channels", body);
 export const setChannel = (id: string, body: NewChannel) => set<Channel>(`/notifications/channels/${id}`, body);
 export const deleteChannel = (id: string) => remove(`/notifications/channels/${id}`);

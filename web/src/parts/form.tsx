@@ -33,12 +33,18 @@ export interface Form<T> {
   fields: Set<string>;
 }
 
+interface Options<T> {
+  /** Reads what is saved now, so that nobody overwrites unseen what somebody else changed meanwhile. */
+  read?: () => Promise<T>;
+  /** Is called when it is saved. */
+  done?: () => void;
+}
+
 /**
- * Keeps a draft of what is saved. Save stores it and returns what is saved then; after that, then is called. What is
- * typed is never lost: not when saving fails, not when somebody goes on typing meanwhile, and leaving the page asks
- * first.
+ * Keeps a draft of what is saved. Save stores it and returns what is saved then. What is typed is never lost: not when
+ * saving fails, not when somebody goes on typing meanwhile, and leaving the page asks first.
  */
-export function useForm<T>(initial: T, save: (draft: T) => Promise<T>, then?: () => void): Form<T> {
+export function useForm<T>(initial: T, save: (draft: T) => Promise<T>, options: Options<T> = {}): Form<T> {
   const [saved, setSaved] = useState(initial);
   const [draft, setDraft] = useState(initial);
   const [busy, setBusy] = useState(false);
@@ -97,6 +103,11 @@ export function useForm<T>(initial: T, save: (draft: T) => Promise<T>, then?: ()
       setBusy(true);
       calm();
       try {
+        const now = options.read ? await options.read() : saved;
+        if (changes(saved, now).length > 0) {
+          setSaved(now); // what is typed stays, and from now on counts as a change of what they made of it
+          throw new api.Problem(409, "changed_meanwhile", s.form.meanwhile, "");
+        }
         const next = await save(sent);
         setSaved(next);
         setSavedAt(clockTime(new Date().toISOString()));
@@ -104,7 +115,7 @@ export function useForm<T>(initial: T, save: (draft: T) => Promise<T>, then?: ()
           setDraft(next);
           release.current();
         }
-        then?.();
+        options.done?.();
         return true;
       } catch (e) {
         refuse(e);

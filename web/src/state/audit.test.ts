@@ -9,10 +9,8 @@ const say = (field: string, before: string | null, after: string | null, secret 
 test("changes in words", () => {
   expect(say("role", "engineer", "admin")).toBe("role: engineer → admin");
   expect(say("monthly_budget_usd", "12", null)).toBe("budget in US dollars a month: 12 → nothing");
-  expect(say("options.set_owner", "false", "true")).toBe("options › set owner: no → yes");
-  expect(say("credentials.private_key", null, null, true)).toBe(
-    "credentials › private key: a secret, which is not told, was changed",
-  );
+  expect(say("options.set_owner", "false", "true")).toBe("set owner: no → yes");
+  expect(say("credentials.private_key", null, null, true)).toBe("private key: changed (a secret, which is not told)");
   expect(say("rules.account.hours.zone", null, "Europe/Berlin")).toBe("Everything › time zone: Europe/Berlin");
   expect(say(`rules.team/${team}/critical.claim_within_seconds`, "600", "300")).toBe(
     "Critical in Network › should be claimed within: 10 min → 5 min",

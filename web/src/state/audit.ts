@@ -16,7 +16,7 @@ const w = s.audit;
 /** A path as people would say it: "Critical in Network › Who is called when". */
 function fieldOf(field: string, names: Names): string {
   const [, team, priority, rest] = rule.exec(field) ?? [];
-  const path = rest ?? field;
+  const path = rest ?? field.replace(/^(credentials|options)\./, "");
   const said = w.fields[path] ?? path.replaceAll("_", " ").replaceAll(".", " › ");
   return rest ? `${s.ladder.scope(team ? names.team(team) : null, priority ?? null)} › ${said}` : said;
 }

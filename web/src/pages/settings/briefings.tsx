@@ -29,7 +29,7 @@ function Settings({ now, set }: { now: api.BriefingSettings; set: (b: api.Briefi
       next.current = await api.setBriefings(draft);
       return draftOf(next.current);
     },
-    () => set(next.current),
+    { read: async () => draftOf(await api.briefings()), done: () => set(next.current) },
   );
   const budget = form.draft.monthly_budget_usd ?? now.default_budget_usd;
   return (

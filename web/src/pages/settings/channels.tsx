@@ -176,13 +176,15 @@ function AddForm(props: {
       added.current = await api.createChannel(draft);
       return draft;
     },
-    () => {
-      const c = added.current;
-      if (!c) return;
-      props.learn(c);
-      if (c.secret) props.onMade({ id: c.id, secret: c.secret });
-      store.say(w.added);
-      go(`${base}/${c.id}`, true);
+    {
+      done: () => {
+        const c = added.current;
+        if (!c) return;
+        props.learn(c);
+        if (c.secret) props.onMade({ id: c.id, secret: c.secret });
+        store.say(w.added);
+        go(`${base}/${c.id}`, true);
+      },
     },
   );
   return (
@@ -229,7 +231,7 @@ function Change(props: {
       stored.current = await api.setChannel(c.id, draft);
       return draftOf(stored.current);
     },
-    () => props.learn(stored.current),
+    { read: async () => draftOf(await api.channel(c.id)), done: () => props.learn(stored.current) },
   );
   /** Changes what is saved, beside whatever is being typed. */
   const change = async (credentials: api.NewChannel["credentials"]) =>
@@ -293,8 +295,7 @@ function Doing(props: {
       const found = await api.testChannel(c.id);
       setResult(found);
       store.say(found.ok ? w.testOk(c.kind, c.options.to ?? "") : w.testFailed);
-      const now = (await api.channels()).find((x) => x.id === c.id);
-      if (now) props.learn(now);
+      props.learn(await api.channel(c.id));
     } catch (e) {
       setResult(null);
       setFailure(explain(e));

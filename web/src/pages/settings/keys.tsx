@@ -107,7 +107,7 @@ function New(props: { services: api.Person[]; me: string; onMade: (k: api.APIKey
       });
       return draft;
     },
-    () => made.current && props.onMade(made.current),
+    { done: () => made.current && props.onMade(made.current) },
   );
   return (
     <FormOf form={form} label={w.add} action={w.make} fresh>

@@ -67,10 +67,14 @@ export function LadderPage({ store }: PageProps) {
 
 function Rules({ ladder, known }: { ladder: api.Ladder; known: Known }) {
   const now = useRef(ladder);
-  const form = useForm<Draft>({ rules: ladder.rules }, async (draft) => {
-    now.current = await api.setLadder(draft);
-    return { rules: now.current.rules };
-  });
+  const form = useForm<Draft>(
+    { rules: ladder.rules },
+    async (draft) => {
+      now.current = await api.setLadder(draft);
+      return { rules: now.current.rules };
+    },
+    { read: async () => ({ rules: (await api.ladder()).rules }) },
+  );
   const { rules } = form.draft;
   // The place of a rule in the request stays; only the page shows them in order.
   const order = rules.map((_, n) => n).sort((a, b) => weight(rules[a] as Rule) - weight(rules[b] as Rule));

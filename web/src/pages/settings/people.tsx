@@ -207,10 +207,12 @@ function PersonForm(props: {
         : await api.createUser(draft);
       return draft;
     },
-    () => {
-      if (done.current) props.onDone(done.current);
-      store.say(u ? w.saved : w.added);
-      props.onClose();
+    {
+      done: () => {
+        if (done.current) props.onDone(done.current);
+        store.say(u ? w.saved : w.added);
+        props.onClose();
+      },
     },
   );
   const roles = (["viewer", "engineer", "admin", "owner"] as const).filter(
@@ -276,9 +278,11 @@ function TeamForm(props: { of: api.Team | null; onDone: () => void; onClose: () 
       await (team ? api.setTeam(team.id, draft) : api.createTeam(draft));
       return draft;
     },
-    () => {
-      props.onDone();
-      props.onClose();
+    {
+      done: () => {
+        props.onDone();
+        props.onClose();
+      },
     },
   );
   const close = () => {

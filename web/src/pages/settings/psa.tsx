@@ -99,10 +99,13 @@ function Connection({ store, kinds, connection, set }: Parts) {
       stored.current = await api.setPSAConnection(draft);
       return draftOf(stored.current);
     },
-    () => {
-      if (!stored.current) return;
-      set(stored.current);
-      void test(null); // saving does not try it
+    {
+      read: async () => draftOf((await read()).connection),
+      done: () => {
+        if (!stored.current) return;
+        set(stored.current);
+        void test(null); // saving does not try it
+      },
     },
   );
   const kind = kinds.find((k) => k.kind === form.draft.kind);
