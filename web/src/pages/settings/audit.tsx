@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "../../api/settings";
 import { Failure } from "../../parts/bits";
 import { useRead } from "../../parts/form";
@@ -43,13 +43,17 @@ export function AuditPage({ query }: PageProps) {
   const [cursor, setCursor] = useState<string | null>(null);
   const [failure, setFailure] = useState("");
   const asked = ask(query);
+  const newest = useRef("");
   const load = async (from: string | null) => {
+    const of = String(ask(query));
+    newest.current = of;
     setFailure("");
     const q = ask(query);
     q.set("limit", "50");
     if (from) q.set("cursor", from);
     try {
       const page = await api.audit(q);
+      if (newest.current !== of) return; // somebody asked for something else meanwhile
       setEntries((now) => [...(from ? (now ?? []) : []), ...page.items]);
       setCursor(page.next_cursor);
     } catch (e) {
