@@ -159,7 +159,7 @@ func (c *Caller) Errorf(class psa.Class, a Answer, format string, args ...any) *
 // Limited is the error of an answer that asks to wait.
 func (c *Caller) Limited(a Answer) *psa.Error {
 	e := c.Errorf(psa.ClassRateLimited, a, "%s has had too many calls and asks to wait.", c.Kind.Title())
-	e.RetryAfter = psa.RetryAfter(a.Header, c.Now())
+	e.RetryAfter = outbound.RetryAfter(a.Header, c.Now())
 	return e
 }
 
@@ -194,7 +194,7 @@ func (c *Caller) Failure(a Answer, message string) *psa.Error {
 		return c.Limited(a)
 	case s >= 500:
 		e := c.Errorf(c.lost(a), a, "%s is in trouble (status %d).", title, s)
-		e.RetryAfter = psa.RetryAfter(a.Header, c.Now())
+		e.RetryAfter = outbound.RetryAfter(a.Header, c.Now())
 		if s == http.StatusGatewayTimeout && a.Call.Write {
 			e.RetryAfter = max(e.RetryAfter, settle)
 		}
