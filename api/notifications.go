@@ -7,6 +7,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/secrets"
+
 	"github.com/google/uuid"
 
 	"github.com/baton-handoff/baton/api/gen"
@@ -243,7 +245,7 @@ func (h handlers) TestChannel(ctx context.Context, r gen.TestChannelRequestObjec
 func channelChange(body gen.NewChannel) (channels.Change, error) {
 	o := deref(body.Options)
 	ch := channels.Change{
-		Kind: notify.ChannelName(body.Kind), Name: body.Name, Credentials: map[string]notify.Secret{},
+		Kind: notify.ChannelName(body.Kind), Name: body.Name, Credentials: map[string]secrets.Secret{},
 		Settings: channels.Settings{
 			Host: deref(o.Host), Security: email.Security(deref(o.Security)), Username: deref(o.Username), From: deref(o.From),
 			To: deref(o.To), Direct: deref(o.Direct), UserID: deref(o.UserID),
@@ -266,7 +268,7 @@ func channelChange(body gen.NewChannel) (channels.Change, error) {
 	} {
 		if value != nil {
 			wrong.text("/credentials/"+name, *value)
-			ch.Credentials[name] = notify.Secret(*value)
+			ch.Credentials[name] = secrets.Secret(*value)
 		}
 	}
 	return ch, wrong.err()

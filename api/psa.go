@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/baton-handoff/baton/internal/secrets"
+
 	"github.com/gin-gonic/gin"
 
 	"github.com/baton-handoff/baton/api/gen"
@@ -174,7 +176,7 @@ func psaChange(place string, body gen.NewPSAConnection) (connections.Change, err
 	} {
 		if value != nil {
 			wrong.text(place+"/credentials/"+name, *value)
-			ch.Credentials[name] = port.Secret(*value)
+			ch.Credentials[name] = secrets.Secret(*value)
 		}
 	}
 	slices.SortFunc(wrong, func(a, b models.FieldError) int { return strings.Compare(a.Field, b.Field) })

@@ -140,7 +140,7 @@ type Change struct {
 	Name     string
 	Settings Settings
 	// Credentials replaces those of the same name; an empty one removes it.
-	Credentials map[string]notify.Secret
+	Credentials map[string]secrets.Secret
 }
 
 // View is an endpoint as people may see it: without its credentials.
@@ -149,7 +149,7 @@ type View struct {
 	Settings Settings
 	// Secret is that of a webhook, when Baton has just made it. It is not told
 	// again.
-	Secret notify.Secret
+	Secret secrets.Secret
 }
 
 // List lists the endpoints of ctx's account.
@@ -193,10 +193,10 @@ func (c *Channels) Create(ctx context.Context, by models.Principal, ch Change) (
 	if err != nil {
 		return View{}, err
 	}
-	var made notify.Secret
+	var made secrets.Secret
 	if ch.Kind == notify.ChannelWebhook && ch.Credentials[CredSecret] == "" {
 		made = webhook.NewSecret()
-		with := map[string]notify.Secret{CredSecret: made}
+		with := map[string]secrets.Secret{CredSecret: made}
 		for name, value := range ch.Credentials {
 			if name != CredSecret {
 				with[name] = value
@@ -499,7 +499,7 @@ func (c *Channels) channel(kind notify.ChannelName, s Settings, credentials map[
 	switch kind {
 	case notify.ChannelEmail:
 		return email.New(email.Config{
-			Host: s.Host, Port: s.Port, Security: s.Security, Username: s.Username, Password: notify.Secret(credentials[CredPassword]),
+			Host: s.Host, Port: s.Port, Security: s.Security, Username: s.Username, Password: secrets.Secret(credentials[CredPassword]),
 			From: s.From, Network: c.o.Network,
 		})
 	case notify.ChannelSlack:
@@ -509,17 +509,17 @@ func (c *Channels) channel(kind notify.ChannelName, s Settings, credentials map[
 		if err != nil {
 			return nil, err
 		}
-		return teams.New(teams.Config{URL: notify.Secret(credentials[CredURL]), PlainHTTP: len(c.o.Network.Allow) > 0}, client, time.Now)
+		return teams.New(teams.Config{URL: secrets.Secret(credentials[CredURL]), PlainHTTP: len(c.o.Network.Allow) > 0}, client, time.Now)
 	case notify.ChannelWebhook:
 		client, err := c.client(credentials[CredURL], false)
 		if err != nil {
 			return nil, err
 		}
-		keys := []notify.Secret{notify.Secret(credentials[CredSecret])}
+		keys := []secrets.Secret{secrets.Secret(credentials[CredSecret])}
 		if p := credentials[CredPreviousSecret]; p != "" {
-			keys = append(keys, notify.Secret(p))
+			keys = append(keys, secrets.Secret(p))
 		}
-		return webhook.New(webhook.Config{URL: notify.Secret(credentials[CredURL]), Secrets: keys, PlainHTTP: len(c.o.Network.Allow) > 0}, client, time.Now)
+		return webhook.New(webhook.Config{URL: secrets.Secret(credentials[CredURL]), Secrets: keys, PlainHTTP: len(c.o.Network.Allow) > 0}, client, time.Now)
 	}
 	return nil, notify.Errorf(notify.ClassMisconfigured, opening, "There is no such kind of channel.")
 }
@@ -533,7 +533,7 @@ func (c *Channels) slack(credentials map[string]string) (*slack.Channel, error) 
 	if err != nil {
 		return nil, err
 	}
-	return slack.New(slack.Config{Token: notify.Secret(credentials[CredToken]), APIURL: api}, client, time.Now)
+	return slack.New(slack.Config{Token: secrets.Secret(credentials[CredToken]), APIURL: api}, client, time.Now)
 }
 
 // Responder answers presses of buttons in Slack.
@@ -717,7 +717,7 @@ type Workspace struct {
 	Account uuid.UUID
 	Channel *slack.Channel
 	// Signing is the secret that Slack signs requests with.
-	Signing notify.Secret
+	Signing secrets.Secret
 }
 
 // Workspaces finds the accounts that have connected the Slack workspace with
@@ -741,7 +741,7 @@ func (c *Channels) Workspaces(ctx context.Context, team string) ([]Workspace, er
 		if err != nil {
 			continue // it was valid when it was stored
 		}
-		list = append(list, Workspace{row.AccountID, ch, notify.Secret(credentials[CredSigningSecret])})
+		list = append(list, Workspace{row.AccountID, ch, secrets.Secret(credentials[CredSigningSecret])})
 	}
 	return list, nil
 }

@@ -275,7 +275,7 @@ func (c *Connections) merge(ch Change, old models.PSAConnectionView) (merged, er
 		}
 		if same {
 			for name, value := range secret.Credentials {
-				m.conn.Credentials[name], m.kept[name] = psa.Secret(value), true
+				m.conn.Credentials[name], m.kept[name] = secrets.Secret(value), true
 			}
 		}
 	}
@@ -358,7 +358,7 @@ func (c *Connections) client(row models.PSAConnection) (psa.Client, Settings, er
 			Kind: psa.Kind(row.Kind), Address: row.Address, Credentials: psa.Credentials{}, Options: settings.Options, Network: c.o.Network,
 		}
 		for name, value := range secret.Credentials {
-			conn.Credentials[name] = psa.Secret(value)
+			conn.Credentials[name] = secrets.Secret(value)
 		}
 		return conn, nil
 	})

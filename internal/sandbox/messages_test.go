@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/secrets"
+
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
@@ -80,7 +82,7 @@ func TestThePagesShowMessagesAndPressButtons(t *testing.T) {
 	client, err := outbound.New(outbound.Options{Allow: outbound.Loopback(), Ports: []uint16{port.Port()}})
 	require.NoError(t, err)
 	defer client.Close()
-	workspace, err := slack.New(slack.Config{Token: notify.Secret(token), APIURL: u.String() + "/api/"}, client, time.Now)
+	workspace, err := slack.New(slack.Config{Token: secrets.Secret(token), APIURL: u.String() + "/api/"}, client, time.Now)
 	require.NoError(t, err)
 	ana, err := workspace.UserByEmail(t.Context(), "ana@demo.test")
 	require.NoError(t, err)

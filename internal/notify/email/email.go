@@ -17,6 +17,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/secrets"
+
 	gomail "github.com/wneessen/go-mail"
 	"github.com/wneessen/go-mail/smtp"
 
@@ -47,7 +49,7 @@ type Config struct {
 	Security Security
 	// Username may be empty: then nobody signs in.
 	Username string
-	Password notify.Secret
+	Password secrets.Secret
 	// From is the sender, such as "Baton <baton@msp.example>". The part after
 	// the @ is also that of the Message-IDs: changing it unties threads.
 	From string

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/secrets"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/baton-handoff/baton/internal/notify"
@@ -180,7 +182,7 @@ func TestPressingTheButton(t *testing.T) {
 	var seen []slack.Interaction
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, err := io.ReadAll(io.LimitReader(req.Body, slack.MaxInteraction+1))
-		if err != nil || slack.Verify(req.Header, body, clock(), "previous", notify.Secret(s.SigningSecret())) != nil {
+		if err != nil || slack.Verify(req.Header, body, clock(), "previous", secrets.Secret(s.SigningSecret())) != nil {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/secrets"
+
 	"github.com/google/uuid"
 
 	"github.com/baton-handoff/baton/internal/notify"
@@ -74,7 +76,7 @@ const receiving = "receiving a press of a button"
 // again: see [Interaction.ID].
 //
 // slack-go has the same check, with the system's clock and one secret.
-func Verify(h http.Header, body []byte, now time.Time, secrets ...notify.Secret) error {
+func Verify(h http.Header, body []byte, now time.Time, secrets ...secrets.Secret) error {
 	forged := func(reason string) error { return notify.Errorf(notify.ClassForged, receiving, "%s", reason) }
 	stamp := h.Get(HeaderTimestamp)
 	seconds, err := strconv.ParseInt(stamp, 10, 64)

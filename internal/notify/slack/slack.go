@@ -22,6 +22,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/secrets"
+
 	slackgo "github.com/slack-go/slack"
 
 	"github.com/baton-handoff/baton/internal/notify"
@@ -34,7 +36,7 @@ type Config struct {
 	// Token is the bot's, "xoxb-…". Its scopes: chat:write, users:read,
 	// users:read.email; to look for messages also channels:history,
 	// groups:history, im:history and im:write.
-	Token notify.Secret
+	Token secrets.Secret
 	// APIURL replaces https://slack.com/api/. For tests and the sandbox.
 	APIURL string
 }

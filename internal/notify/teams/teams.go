@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/secrets"
+
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/wire"
 	"github.com/baton-handoff/baton/internal/outbound"
@@ -25,7 +27,7 @@ import (
 type Config struct {
 	// URL is the workflow's address. Whoever has it can post: all of it is
 	// secret.
-	URL notify.Secret
+	URL secrets.Secret
 	// PlainHTTP allows http:// besides https://. For tests and the sandbox.
 	PlainHTTP bool
 }

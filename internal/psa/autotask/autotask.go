@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/secrets"
+
 	"github.com/baton-handoff/baton/internal/outbound"
 	"github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/internal/psa/wire"
@@ -54,7 +56,7 @@ type Client struct {
 	directory *url.URL
 	user      string
 	headers   http.Header
-	webhook   psa.Secret
+	webhook   secrets.Secret
 	zone      *wire.Lazy[string]
 	slots     chan struct{}
 	fields    *psa.Cache[picklists]
@@ -84,7 +86,7 @@ func New(c psa.Connection, httpClient *outbound.Client, now func() time.Time) (*
 	cl := &Client{
 		caller:  wire.Caller{HTTP: httpClient, Kind: psa.KindAutotask, Creds: c.Credentials, Now: now},
 		options: c.Options, directory: dir, user: cred(psa.CredUsername), headers: headers,
-		webhook:   psa.Secret(cred(psa.CredWebhookSecret)),
+		webhook:   secrets.Secret(cred(psa.CredWebhookSecret)),
 		slots:     make(chan struct{}, threads),
 		fields:    psa.NewCache[picklists](now, namesTTL, namesAgain, 4),
 		resources: psa.NewCache[[]resource](now, namesTTL, namesAgain, 500),

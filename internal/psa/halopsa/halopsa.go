@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/secrets"
+
 	"github.com/baton-handoff/baton/internal/outbound"
 	"github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/internal/psa/wire"
@@ -37,7 +39,7 @@ type Client struct {
 	token    *wire.Lazy[string]
 	statuses *psa.Cache[[]psa.Status]
 	agents   *psa.Cache[[]psa.Member]
-	webhook  psa.Secret
+	webhook  secrets.Secret
 }
 
 var _ psa.Client = (*Client)(nil)

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/secrets"
+
 	"github.com/baton-handoff/baton/internal/psa"
 )
 
@@ -64,7 +66,7 @@ func (s *Autotask) Connection(address string) psa.Connection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return psa.Connection{Kind: psa.KindAutotask, Address: address, Credentials: psa.Credentials{
-		psa.CredUsername: atUser, psa.CredSecret: psa.Secret(s.secret), psa.CredIntegrationCode: atCode, psa.CredWebhookSecret: atWebhook,
+		psa.CredUsername: atUser, psa.CredSecret: secrets.Secret(s.secret), psa.CredIntegrationCode: atCode, psa.CredWebhookSecret: atWebhook,
 	}}
 }
 

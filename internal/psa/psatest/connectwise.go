@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/secrets"
+
 	"github.com/baton-handoff/baton/internal/psa"
 )
 
@@ -67,7 +69,7 @@ func (s *ConnectWise) Connection(address string) psa.Connection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return psa.Connection{Kind: psa.KindConnectWise, Address: address, Credentials: psa.Credentials{
-		psa.CredCompanyID: cwCompany, psa.CredPublicKey: cwPublicKey, psa.CredPrivateKey: psa.Secret(s.privateKey), psa.CredClientID: cwClientID,
+		psa.CredCompanyID: cwCompany, psa.CredPublicKey: cwPublicKey, psa.CredPrivateKey: secrets.Secret(s.privateKey), psa.CredClientID: cwClientID,
 	}}
 }
 

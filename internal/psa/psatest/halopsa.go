@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/secrets"
+
 	"github.com/baton-handoff/baton/internal/psa"
 )
 
@@ -66,7 +68,7 @@ func (s *HaloPSA) Connection(address string) psa.Connection {
 	return psa.Connection{
 		Kind: psa.KindHaloPSA, Address: address, Options: psa.Options{OutcomeID: HaloPrivateNote},
 		Credentials: psa.Credentials{
-			psa.CredClientID: haloClient, psa.CredClientSecret: psa.Secret(s.secret), psa.CredTenant: haloTenant, psa.CredWebhookSecret: haloWebhook,
+			psa.CredClientID: haloClient, psa.CredClientSecret: secrets.Secret(s.secret), psa.CredTenant: haloTenant, psa.CredWebhookSecret: haloWebhook,
 		},
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/secrets"
+
 	"github.com/baton-handoff/baton/internal/outbound"
 	"github.com/baton-handoff/baton/internal/psa"
 )
@@ -240,7 +242,7 @@ func (c *Caller) Said(a Answer, message string) string {
 // for this call: a token, or their base64.
 func (c *Caller) redact(a Answer, text string) string {
 	_, made, _ := strings.Cut(a.Call.Header.Get("Authorization"), " ")
-	return psa.Credentials{"": psa.Secret(made)}.Redact(c.Creds.Redact(text))
+	return psa.Credentials{"": secrets.Secret(made)}.Redact(c.Creds.Redact(text))
 }
 
 // Decode reads the answer's JSON into v. Members that v does not have are
