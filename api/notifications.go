@@ -7,14 +7,13 @@ import (
 	"math"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	"github.com/google/uuid"
 
 	"github.com/baton-handoff/baton/api/gen"
 	"github.com/baton-handoff/baton/internal/channels"
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/email"
+	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/models"
 )
 

@@ -8,13 +8,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	"github.com/gin-gonic/gin"
 
 	"github.com/baton-handoff/baton/api/gen"
 	"github.com/baton-handoff/baton/internal/connections"
 	port "github.com/baton-handoff/baton/internal/psa"
+	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/models"
 )
 

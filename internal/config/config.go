@@ -8,10 +8,9 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	"github.com/baton-handoff/baton/internal/llm"
 	"github.com/baton-handoff/baton/internal/notify/email"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // Config is everything that can be set. The doc tags are the documentation of

@@ -12,11 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	"github.com/stretchr/testify/require"
 
 	"github.com/baton-handoff/baton/internal/llm"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 const (

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
@@ -22,6 +20,7 @@ import (
 	"github.com/baton-handoff/baton/internal/notify/slack"
 	"github.com/baton-handoff/baton/internal/outbound"
 	"github.com/baton-handoff/baton/internal/sandbox"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // TestThePagesShowMessagesAndPressButtons sends what Baton would send, and

@@ -17,14 +17,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	gomail "github.com/wneessen/go-mail"
 	"github.com/wneessen/go-mail/smtp"
 
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/wire"
 	"github.com/baton-handoff/baton/internal/outbound"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // Security is how the connection to the mail server is protected.

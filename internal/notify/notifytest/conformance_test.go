@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -24,6 +22,7 @@ import (
 	"github.com/baton-handoff/baton/internal/notify/teams"
 	"github.com/baton-handoff/baton/internal/notify/webhook"
 	"github.com/baton-handoff/baton/internal/outbound"
+	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/models"
 )
 

@@ -12,8 +12,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -24,6 +22,7 @@ import (
 	"github.com/baton-handoff/baton/internal/notify/slack"
 	"github.com/baton-handoff/baton/internal/notify/teams"
 	"github.com/baton-handoff/baton/internal/notify/webhook"
+	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/models"
 )
 

@@ -8,13 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	"github.com/stretchr/testify/require"
 
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/notifytest"
 	"github.com/baton-handoff/baton/internal/notify/slack"
+	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/models"
 )
 

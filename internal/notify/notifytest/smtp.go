@@ -18,10 +18,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/fakes"
-
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+
+	"github.com/baton-handoff/baton/internal/fakes"
 )
 
 // SMTP is a mail server that keeps what it gets.

@@ -11,11 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	"github.com/google/uuid"
 
 	"github.com/baton-handoff/baton/internal/notify"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // The buttons of a message. A press of the second only opens a page, and is

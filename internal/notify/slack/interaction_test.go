@@ -9,13 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/slack"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -22,13 +22,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	slackgo "github.com/slack-go/slack"
 
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/wire"
 	"github.com/baton-handoff/baton/internal/outbound"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // Config is an installation of the app in an account's workspace.

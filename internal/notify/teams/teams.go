@@ -16,11 +16,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/wire"
 	"github.com/baton-handoff/baton/internal/outbound"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // Config is a workflow of an account.

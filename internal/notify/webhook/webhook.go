@@ -19,14 +19,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	"github.com/google/uuid"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/wire"
 	"github.com/baton-handoff/baton/internal/outbound"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // Config is an endpoint of an account.

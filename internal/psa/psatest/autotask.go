@@ -14,9 +14,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	"github.com/baton-handoff/baton/internal/psa"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // Autotask fakes Autotask: business errors are 500, notes are a child entity,

@@ -14,9 +14,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	"github.com/baton-handoff/baton/internal/psa"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // ConnectWise fakes ConnectWise PSA. It is strict where the real one is: the

@@ -13,9 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/secrets"
-
 	"github.com/baton-handoff/baton/internal/psa"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // HaloPSA fakes HaloPSA: bodies are arrays, tokens expire, errors have no fixed
