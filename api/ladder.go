@@ -58,13 +58,13 @@ func (h handlers) ladder(ctx context.Context) (answer gen.Ladder, err error) {
 	if err != nil {
 		return answer, err
 	}
-	answer = gen.Ladder{Rules: make([]ladder.Rule, len(rows)), Effective: []gen.EffectiveLadder{}}
+	rules, err := ladder.Rules(rows)
+	if err != nil {
+		return answer, err
+	}
+	answer = gen.Ladder{Rules: rules, Effective: []gen.EffectiveLadder{}}
 	teams, known := []*uuid.UUID{nil}, map[uuid.UUID]bool{}
-	for i, row := range rows {
-		rule := &answer.Rules[i]
-		if err := json.Unmarshal(row.Rule, rule); err != nil {
-			return answer, fmt.Errorf("reading a stored rule: %w", err)
-		}
+	for _, rule := range rules {
 		if rule.TeamID != nil && !known[*rule.TeamID] {
 			known[*rule.TeamID] = true
 			teams = append(teams, rule.TeamID)

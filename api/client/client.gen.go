@@ -2748,9 +2748,9 @@ type ClientInterface interface {
 	// AnswerHandoffWithBody Answer the questions of a returned handoff
 	//
 	// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-	// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-	// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-	// up by one.
+	// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+	// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+	// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2760,9 +2760,9 @@ type ClientInterface interface {
 	// AnswerHandoff Answer the questions of a returned handoff
 	//
 	// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-	// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-	// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-	// up by one.
+	// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+	// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+	// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3496,9 +3496,9 @@ func (c *Client) GetHandoff(ctx context.Context, id SessionID, hid HandoffID, re
 // AnswerHandoffWithBody Answer the questions of a returned handoff
 //
 // Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-// up by one.
+// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3518,9 +3518,9 @@ func (c *Client) AnswerHandoffWithBody(ctx context.Context, id SessionID, hid Ha
 // AnswerHandoff Answer the questions of a returned handoff
 //
 // Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-// up by one.
+// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7225,9 +7225,9 @@ type ClientWithResponsesInterface interface {
 	// AnswerHandoffWithBodyWithResponse Answer the questions of a returned handoff
 	//
 	// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-	// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-	// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-	// up by one.
+	// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+	// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+	// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7237,9 +7237,9 @@ type ClientWithResponsesInterface interface {
 	// AnswerHandoffWithResponse Answer the questions of a returned handoff
 	//
 	// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-	// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-	// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-	// up by one.
+	// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+	// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+	// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13369,9 +13369,9 @@ func (c *ClientWithResponses) GetHandoffWithResponse(ctx context.Context, id Ses
 // AnswerHandoffWithBodyWithResponse Answer the questions of a returned handoff
 //
 // Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-// up by one.
+// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -13387,9 +13387,9 @@ func (c *ClientWithResponses) AnswerHandoffWithBodyWithResponse(ctx context.Cont
 // AnswerHandoffWithResponse Answer the questions of a returned handoff
 //
 // Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-// up by one.
+// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
