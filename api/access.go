@@ -39,7 +39,11 @@ func (s *Server) admit(c *gin.Context) {
 		return
 	}
 	ctx := c.Request.Context()
-	requestOf(ctx).by = by
+	r := requestOf(ctx)
+	if op.audit != "" {
+		by.RequestID = r.id
+	}
+	r.by = by
 	c.Request = c.Request.WithContext(tenant.With(ctx, by.AccountID))
 }
 

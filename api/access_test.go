@@ -24,7 +24,7 @@ func TestEveryOperationIsGuarded(t *testing.T) {
 			continue
 		}
 		guarded++
-		address := strings.NewReplacer(":id", sessionID.String(), ":hid", handoffID.String(), ":did", handoffID.String(), ":cid", handoffID.String()).Replace(r.path)
+		address := strings.NewReplacer(":id", sessionID.String(), ":hid", handoffID.String(), ":did", handoffID.String(), ":cid", handoffID.String(), ":uid", ana.String(), ":tid", team.String(), ":kid", handoffID.String()).Replace(r.path)
 		t.Run(op.id, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -63,7 +63,7 @@ func TestEveryOperationIsGuarded(t *testing.T) {
 			require.Equal(t, 403, w.do(ask(r.method, address, "")).Code, "an unknown role may nothing")
 		})
 	}
-	require.Equal(t, 47, guarded, "operations that take a token")
+	require.Equal(t, 59, guarded, "operations that take a token")
 }
 
 func TestWhoMayNotBeTold(t *testing.T) {

@@ -108,11 +108,11 @@ func (h handlers) GetBriefingSettings(ctx context.Context, _ gen.GetBriefingSett
 func (h handlers) SetBriefingSettings(ctx context.Context, r gen.SetBriefingSettingsRequestObject) (gen.SetBriefingSettingsResponseObject, error) {
 	ctx, by := caller(ctx)
 	body := deref(r.Body)
-	settings := models.BriefingSettings{UseModel: body.UseModel, UpdatedBy: by.UserID}
+	settings := models.BriefingSettings{UseModel: body.UseModel}
 	if body.MonthlyBudgetUSD != nil {
 		settings.MonthlyMicroUSD = new(int64(math.Round(*body.MonthlyBudgetUSD * microUSD)))
 	}
-	if err := h.o.Records.SaveBriefingSettings(ctx, settings); err != nil {
+	if err := h.o.Records.SaveBriefingSettings(ctx, by, settings); err != nil {
 		return nil, err
 	}
 	now, err := h.briefingSettings(ctx)

@@ -90,7 +90,7 @@ func TestUsers(t *testing.T) {
 	rec := w.do(ask("GET", "/api/v1/users", ""))
 	require.Equal(t, 200, rec.Code)
 	require.JSONEq(t, `{"next_cursor": null, "items": [
-		{"id": "`+ana.String()+`", "name": "Ana Ortiz", "role": "engineer", "team_id": "`+team.String()+`", "team_name": "Service desk"},
-		{"id": "`+uuid.Nil.String()+`", "name": "Ben", "role": "owner", "team_id": null, "team_name": null}]}`, rec.Body.String())
+		{"id": "`+ana.String()+`", "name": "Ana Ortiz", "kind": "person", "role": "engineer", "team_id": "`+team.String()+`", "team_name": "Service desk", "email": null, "signed_in": null, "disabled_at": null},
+		{"id": "`+uuid.Nil.String()+`", "name": "Ben", "kind": "person", "role": "owner", "team_id": null, "team_name": null, "email": null, "signed_in": null, "disabled_at": null}]}`, rec.Body.String())
 	require.Equal(t, 403, w.do(ask("GET", "/api/v1/users", "", header("Authorization", "Bearer viewer"))).Code)
 }

@@ -31,7 +31,7 @@ func (o *oneConnection) PSAConnection(context.Context) (models.PSAConnectionView
 	return *o.row, nil
 }
 
-func (o *oneConnection) SavePSAConnection(_ context.Context, c models.PSAConnection, was int64) (models.PSAConnectionView, error) {
+func (o *oneConnection) SavePSAConnection(_ context.Context, _ models.Principal, c models.PSAConnection, was int64, _ []models.AuditChange) (models.PSAConnectionView, error) {
 	if strings.ContainsAny(c.Address+string(c.Options), "\x00\x1b\u0085") || len(port.Fields(port.Kind(c.Kind))) == 0 {
 		panic("a connection that breaks the rules")
 	}

@@ -113,6 +113,7 @@ type fakeRecords struct {
 	BriefingRecords // what a test does not set must not be called
 	LadderRecords
 	NotificationRecords
+	SettingsRecords
 	createSession   func(ctx context.Context, by models.Principal, s models.NewSession) (models.Session, error)
 	appendSteps     func(ctx context.Context, by models.Principal, id uuid.UUID, steps []models.Step) (models.Session, error)
 	session         func(ctx context.Context, id uuid.UUID) (models.Session, error)

@@ -46,7 +46,7 @@ func (h handlers) SetLadder(ctx context.Context, r gen.SetLadderRequestObject) (
 		}
 		rows[i] = models.LadderPolicy{Scope: rule.Scope(), TeamID: rule.TeamID, Priority: rule.Priority, Rule: text}
 	}
-	if err := h.o.Records.SaveLadderPolicies(ctx, by.UserID, rows); err != nil {
+	if err := h.o.Records.SaveLadderPolicies(ctx, by, rows); err != nil {
 		return nil, err
 	}
 	answer, err := h.ladder(ctx)
@@ -159,7 +159,7 @@ func (h handlers) ReportHandoffs(ctx context.Context, r gen.ReportHandoffsReques
 		return nil, models.Errorf(models.CodeInvalid, "There are more than %d handoffs in this time. Ask for a shorter one, with since and until.", maxReported)
 	}
 	rows := ladder.Report(waits, zone, now)
-	if asCSV(deref(r.Params.Format), deref(r.Params.Accept)) {
+	if asCSV(string(deref(r.Params.Format)), deref(r.Params.Accept)) {
 		var text bytes.Buffer
 		if err := ladder.WriteCSV(&text, rows); err != nil {
 			return nil, fmt.Errorf("writing a report: %w", err)
@@ -170,9 +170,9 @@ func (h handlers) ReportHandoffs(ctx context.Context, r gen.ReportHandoffsReques
 }
 
 // asCSV reports whether CSV is wanted, and JSON is not as well.
-func asCSV(format gen.ReportHandoffsParamsFormat, accept string) bool {
+func asCSV(format, accept string) bool {
 	if format != "" {
-		return format == gen.ReportHandoffsParamsFormatCsv
+		return format == "csv"
 	}
 	csv := false
 	for part := range strings.SplitSeq(accept, ",") {

@@ -31,7 +31,7 @@ func (f *fakeLadders) LadderPolicies(context.Context) ([]models.LadderPolicy, er
 	return f.rows, nil
 }
 
-func (f *fakeLadders) SaveLadderPolicies(_ context.Context, _ uuid.UUID, rows []models.LadderPolicy) error {
+func (f *fakeLadders) SaveLadderPolicies(_ context.Context, _ models.Principal, rows []models.LadderPolicy) error {
 	f.rows = rows
 	return nil
 }

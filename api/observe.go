@@ -139,7 +139,7 @@ func (s *Server) record(r *request) {
 	if !s.o.Logger.Enabled(ctx, level) {
 		return
 	}
-	const most = 14 // so that they are allocated once
+	const most = 15 // so that they are allocated once
 	attrs := append(make([]slog.Attr, 0, most),
 		slog.String("request_id", r.id),
 		slog.String("method", r.method),
@@ -157,6 +157,7 @@ func (s *Server) record(r *request) {
 	}{
 		{"account_id", r.by.AccountID},
 		{"user_id", r.by.UserID},
+		{"api_key_id", r.by.APIKeyID},
 		{"session_id", r.sessionID},
 		{"handoff_id", r.handoffID},
 	} {

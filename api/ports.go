@@ -65,13 +65,32 @@ type Records interface {
 	BriefingRecords
 	LadderRecords
 	NotificationRecords
+	SettingsRecords
+}
+
+// SettingsRecords is what is stored of the account's people, teams and API keys,
+// and of who changed what. They decide who may ([models.MayChangeUser] and its
+// like).
+type SettingsRecords interface {
+	// Users are all of them: people and integrations, disabled or not.
+	Users(ctx context.Context) ([]models.UserView, error)
+	UserView(ctx context.Context, id uuid.UUID) (models.UserView, error)
+	CreateUser(ctx context.Context, by models.Principal, u models.User) (models.UserView, error)
+	ChangeUser(ctx context.Context, by models.Principal, id uuid.UUID, c models.UserChange) (models.UserView, error)
+	Teams(ctx context.Context) ([]models.TeamView, error)
+	CreateTeam(ctx context.Context, by models.Principal, name string) (models.TeamView, error)
+	RenameTeam(ctx context.Context, by models.Principal, id uuid.UUID, name string) (models.TeamView, error)
+	APIKeys(ctx context.Context) ([]models.APIKeyView, error)
+	CreateAPIKey(ctx context.Context, by models.Principal, k models.APIKey) (models.APIKeyView, error)
+	RevokeAPIKey(ctx context.Context, by models.Principal, id uuid.UUID) error
+	Audit(ctx context.Context, f models.AuditFilter, p models.Page) (rows []models.AuditEntry, next string, err error)
 }
 
 // LadderRecords is what is stored of ladders.
 type LadderRecords interface {
 	LadderPolicies(ctx context.Context) ([]models.LadderPolicy, error)
 	// SaveLadderPolicies replaces all.
-	SaveLadderPolicies(ctx context.Context, by uuid.UUID, policies []models.LadderPolicy) error
+	SaveLadderPolicies(ctx context.Context, by models.Principal, policies []models.LadderPolicy) error
 	Ladder(ctx context.Context, sessionID, handoffID uuid.UUID) (models.LadderView, error)
 	// HolderSeen notes that a user has looked at a handoff, if they hold it.
 	HolderSeen(ctx context.Context, handoffID, user uuid.UUID) error
@@ -97,7 +116,7 @@ type BriefingRecords interface {
 	SaveBriefingGrade(ctx context.Context, g models.BriefingGrade) error
 	BriefingReports(ctx context.Context, since time.Time) ([]models.BriefingReport, error)
 	BriefingSettings(ctx context.Context) (settings models.BriefingSettings, found bool, err error)
-	SaveBriefingSettings(ctx context.Context, settings models.BriefingSettings) error
+	SaveBriefingSettings(ctx context.Context, by models.Principal, settings models.BriefingSettings) error
 	// SpentOnModels is in millionths of a US dollar, for the month so far.
 	SpentOnModels(ctx context.Context) (int64, error)
 }

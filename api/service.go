@@ -60,17 +60,6 @@ func (h handlers) GetReadiness(ctx context.Context, _ gen.GetReadinessRequestObj
 	return gen.GetReadiness200JSONResponse(answer), nil
 }
 
-// ListUsers lists the people of the account.
-func (h handlers) ListUsers(ctx context.Context, _ gen.ListUsersRequestObject) (gen.ListUsersResponseObject, error) {
-	rows, err := h.o.Records.Colleagues(plain(ctx))
-	if err != nil {
-		return nil, err
-	}
-	return gen.ListUsers200JSONResponse{NextCursor: nil, Items: convert(rows, func(c models.Colleague) gen.User {
-		return gen.User{ID: c.ID, Name: c.Name, Role: gen.Role(c.Role), TeamID: c.TeamID, TeamName: c.TeamName}
-	})}, nil
-}
-
 // GetMe tells who the token stands for.
 func (h handlers) GetMe(ctx context.Context, _ gen.GetMeRequestObject) (gen.GetMeResponseObject, error) {
 	_, by := caller(ctx)

@@ -37,6 +37,9 @@ type operation struct {
 	// body is the schema of the JSON body, nil when the operation takes none.
 	body         *openapi3.Schema
 	bodyRequired bool
+	// audit is the action that the audit log tells of it, or "none" for what an
+	// admin may do that changes nothing.
+	audit string
 	// timeout is how long the operation may take, where that is not the server's
 	// usual time.
 	timeout time.Duration
@@ -45,10 +48,12 @@ type operation struct {
 	stream bool
 }
 
-// The extensions of an operation that say who may call it and how long it may
-// take, and the operation whose answer does not end.
+// The extensions of an operation that say who may call it, what the audit log
+// tells of it and how long it may take, and the operation whose answer does not
+// end.
 const (
 	roleExtension     = "x-baton-role"
+	auditExtension    = "x-baton-audit"
 	timeoutExtension  = "x-baton-timeout"
 	streamOperationID = "streamEvents"
 )
@@ -83,6 +88,7 @@ func newOperation(item *openapi3.PathItem, o *openapi3.Operation) (*operation, e
 		return nil, err
 	}
 	op := &operation{id: o.OperationID, access: access, stream: o.OperationID == streamOperationID}
+	op.audit, _ = o.Extensions[auditExtension].(string)
 	if text, ok := o.Extensions[timeoutExtension].(string); ok {
 		if op.timeout, err = time.ParseDuration(text); err != nil {
 			return nil, fmt.Errorf("%s: %w", timeoutExtension, err)

@@ -25,11 +25,13 @@ type Team struct {
 	CreatedAt time.Time
 }
 
-// User is a person of an account. Subject is the `sub` claim of their tokens;
-// it is empty until they sign in for the first time.
+// User is a person of an account, or an integration. Subject is the `sub` claim
+// of a person's tokens; it is empty until they sign in for the first time.
 type User struct {
-	AccountID  uuid.UUID `gorm:"primaryKey"`
-	ID         uuid.UUID `gorm:"primaryKey"`
+	AccountID uuid.UUID `gorm:"primaryKey"`
+	ID        uuid.UUID `gorm:"primaryKey"`
+	// Kind is [UserPerson] when it is empty.
+	Kind       UserKind `gorm:"default:person"`
 	TeamID     *uuid.UUID
 	Subject    *string
 	Email      string
@@ -57,8 +59,20 @@ type Principal struct {
 	Role      Role
 	Name      string
 	Email     string
-	// ExpiresAt is when the token that proved this ends.
+	// ExpiresAt is when the token that proved this ends; zero for never.
 	ExpiresAt time.Time
+	// APIKeyID and APIKeyName are of the key that the user acts by, if it is one.
+	APIKeyID   uuid.UUID
+	APIKeyName string
+	// RequestID is that of the request, for the audit log.
+	RequestID string
+	// Actor is who acts when it is no user.
+	Actor ActorKind
+}
+
+// Operator is who works on the command line of the server.
+func Operator(account uuid.UUID) Principal {
+	return Principal{AccountID: account, Role: RoleOwner, Name: "operator", Actor: ByOperator}
 }
 
 // Session is an AI-assisted troubleshooting session (ai_session).

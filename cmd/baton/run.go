@@ -200,7 +200,7 @@ func (c accountAddCmd) Run(ctx context.Context) error {
 			return errors.New(message(err))
 		}
 		account := models.Account{ID: uuid.New(), Name: c.Name}
-		if err := s.EnsureAccount(ctx, account); err != nil {
+		if err := s.CreateAccount(ctx, models.Operator(account.ID), account); err != nil {
 			return err
 		}
 		return addUser(ctx, s, models.User{AccountID: account.ID, Email: c.Owner, Name: nameFrom(c.Owner), Role: models.RoleOwner})
@@ -248,10 +248,11 @@ func nameFrom(email string) string {
 }
 
 func addUser(ctx context.Context, s *store.Store, u models.User) error {
-	u, err := s.ProvisionUser(ctx, u)
+	made, err := s.CreateUser(tenant.With(ctx, u.AccountID), models.Operator(u.AccountID), u)
 	if err != nil {
 		return errors.New(message(err))
 	}
+	u = made.User
 	_, err = fmt.Fprintf(os.Stdout, "account %s: %s is %s (user %s)\n", u.AccountID, u.Email, u.Role, u.ID)
 	return err
 }
@@ -277,18 +278,22 @@ func (c userSetCmd) Run(ctx context.Context) error {
 		if err != nil {
 			return errors.New(message(err))
 		}
-		var role *models.Role
+		var changes []models.UserChange // each told by itself in the audit log
 		if c.Role != "" {
-			role = new(models.Role(c.Role))
+			changes = append(changes, models.UserChange{Role: new(models.Role(c.Role))})
 		}
-		var disabled *bool
 		if c.Disable || c.Enable {
-			disabled = &c.Disable
+			changes = append(changes, models.UserChange{Disabled: &c.Disable})
 		}
-		if role == nil && disabled == nil {
+		if len(changes) == 0 {
 			return errors.New("nothing to change: use --role, --disable or --enable")
 		}
-		return s.SetUser(tenant.With(ctx, u.AccountID), u.ID, role, disabled)
+		for _, change := range changes {
+			if _, err := s.ChangeUser(tenant.With(ctx, u.AccountID), models.Operator(u.AccountID), u.ID, change); err != nil {
+				return errors.New(message(err))
+			}
+		}
+		return nil
 	})
 }
 

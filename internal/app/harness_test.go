@@ -30,6 +30,7 @@ import (
 	"github.com/baton-handoff/baton/internal/engine"
 	"github.com/baton-handoff/baton/internal/remote"
 	"github.com/baton-handoff/baton/internal/store"
+	"github.com/baton-handoff/baton/internal/tenant"
 	"github.com/baton-handoff/baton/internal/testenv"
 	"github.com/baton-handoff/baton/models"
 	"github.com/baton-handoff/baton/workflows"
@@ -115,6 +116,13 @@ func (b *baton) user(account uuid.UUID, name string, role models.Role) models.Us
 	})
 	require.NoError(b.t, err)
 	return u
+}
+
+// changeUser changes a user as the operator does.
+func (b *baton) changeUser(u models.User, c models.UserChange) {
+	b.t.Helper()
+	_, err := b.store.ChangeUser(tenant.With(b.t.Context(), u.AccountID), models.Operator(u.AccountID), u.ID, c)
+	require.NoError(b.t, err)
 }
 
 func (b *baton) temporalOptions() client.Options {

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/baton-handoff/baton/internal/remote"
-	"github.com/baton-handoff/baton/internal/tenant"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -95,7 +94,7 @@ func TestARemovedUserIsLetInNoMore(t *testing.T) {
 		})
 	}()
 	<-open
-	require.NoError(t, b.store.SetUser(tenant.With(t.Context(), b.ana.AccountID), b.ana.ID, nil, new(true)))
+	b.changeUser(b.ana, models.UserChange{Disabled: new(true)})
 	eventually(t, "requests are refused", func() bool {
 		status, _, err := b.tryCall(b.ana, http.MethodGet, base+"/api/v1/ai-sessions/queue", nil)
 		return err == nil && status == http.StatusUnauthorized

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/baton-handoff/baton/internal/apikey"
 	"github.com/baton-handoff/baton/internal/tenant"
 	"github.com/baton-handoff/baton/models"
 )
@@ -25,6 +26,10 @@ type Users interface {
 	// account has one with this subject or e-mail address, and with
 	// [models.CodeNotFound] when there is no such account.
 	ProvisionUser(ctx context.Context, user models.User) (models.User, error)
+	// UserByAPIKey returns the API key with a SHA-256, revoked or not, and the
+	// user it acts as, and notes that it is used. It fails with
+	// [models.CodeNotFound] when there is none.
+	UserByAPIKey(ctx context.Context, hash []byte) (models.APIKey, models.User, error)
 }
 
 // Observer is told who was not let in, for metrics. It must not block.
@@ -46,7 +51,7 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Authenticator tells who a bearer token stands for. It implements
+// Authenticator tells who a bearer token stands for: a JWT or an API key. It implements
 // api.Authenticator and may be used by several goroutines.
 type Authenticator struct {
 	verifier *Verifier
@@ -78,19 +83,58 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (models.
 
 func (a *Authenticator) authenticate(ctx context.Context, token string) (models.Principal, error) {
 	b, cached := a.cache.get(token)
-	if !cached {
-		claims, err := a.verifier.Verify(ctx, token)
-		if err != nil {
-			return models.Principal{}, err
-		}
-		user, err := a.find(tenant.System(ctx), claims)
-		if err != nil {
-			return models.Principal{}, err
-		}
-		b = bearer{user: user, expires: claims.ExpiresAt}
-		a.cache.put(token, b)
+	if cached {
+		return b.principal()
 	}
+	var err error
+	if apikey.Is(token) {
+		b, err = a.byKey(tenant.System(ctx), token)
+	} else {
+		b, err = a.byToken(ctx, token)
+	}
+	if err != nil {
+		return models.Principal{}, err
+	}
+	a.cache.put(token, b)
 	return b.principal()
+}
+
+// byToken finds who a JWT stands for.
+func (a *Authenticator) byToken(ctx context.Context, token string) (bearer, error) {
+	claims, err := a.verifier.Verify(ctx, token)
+	if err != nil {
+		return bearer{}, err
+	}
+	user, err := a.find(tenant.System(ctx), claims)
+	return bearer{user: user, expires: claims.ExpiresAt}, err
+}
+
+// byKey finds whom an API key acts as. It never may more than its user.
+func (a *Authenticator) byKey(ctx context.Context, token string) (bearer, error) {
+	key, err := apikey.Parse(token)
+	if err != nil {
+		return bearer{}, unauthenticated(ReasonMalformed, "The API key is malformed; it may not have been copied whole.")
+	}
+	hash := key.Hash()
+	stored, user, err := a.users.UserByAPIKey(ctx, hash[:])
+	switch {
+	case models.CodeOf(err) == models.CodeNotFound:
+		return bearer{}, unauthenticated(ReasonUnknownKey, "The API key is not known.")
+	case err != nil:
+		return bearer{}, lookup(err)
+	case stored.RevokedAt != nil:
+		return bearer{}, unauthenticated(ReasonRevoked, "The API key is revoked.")
+	case stored.ExpiresAt != nil && !a.opt.Now().Before(*stored.ExpiresAt):
+		return bearer{}, unauthenticated(ReasonExpired, "The API key has expired.")
+	}
+	if user.Role.AtLeast(stored.Role) {
+		user.Role = stored.Role
+	}
+	b := bearer{user: user, keyID: stored.ID, keyName: stored.Name}
+	if stored.ExpiresAt != nil {
+		b.expires = *stored.ExpiresAt
+	}
+	return b, nil
 }
 
 // Recognize returns the principal of claims that somebody else has verified: an
@@ -122,7 +166,7 @@ func (b bearer) principal() (models.Principal, error) {
 	return models.Principal{
 		UserID: user.ID, AccountID: user.AccountID, TeamID: user.TeamID,
 		Role: user.Role, Name: user.Name, Email: user.Email,
-		ExpiresAt: b.expires,
+		ExpiresAt: b.expires, APIKeyID: b.keyID, APIKeyName: b.keyName,
 	}, nil
 }
 

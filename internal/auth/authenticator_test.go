@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 type people struct {
 	t       *testing.T
 	users   []models.User
+	keys    []models.APIKey
 	down    error
 	queries int
 	// beforeLink runs between the lookup and the linking of a user.
@@ -44,6 +46,22 @@ func (p *people) UserBySubject(ctx context.Context, subject string) (models.User
 		}
 	}
 	return models.User{}, notFound
+}
+
+func (p *people) UserByAPIKey(ctx context.Context, hash []byte) (models.APIKey, models.User, error) {
+	if err := p.called(ctx); err != nil {
+		return models.APIKey{}, models.User{}, err
+	}
+	for _, k := range p.keys {
+		if bytes.Equal(k.Hash, hash) {
+			for _, u := range p.users {
+				if u.ID == k.UserID {
+					return k, u, nil
+				}
+			}
+		}
+	}
+	return models.APIKey{}, models.User{}, notFound
 }
 
 func (p *people) LinkUser(ctx context.Context, email, subject string) (models.User, error) {

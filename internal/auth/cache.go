@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -25,7 +27,9 @@ type cache struct {
 
 type bearer struct {
 	user    models.User
-	expires time.Time // of the token
+	keyID   uuid.UUID // of the API key, if it is one
+	keyName string
+	expires time.Time // of the token; zero for never
 	until   time.Time
 }
 
@@ -47,7 +51,7 @@ func (c *cache) put(token string, b bearer) {
 		return
 	}
 	b.until = c.now().Add(c.ttl)
-	if b.expires.Before(b.until) {
+	if !b.expires.IsZero() && b.expires.Before(b.until) {
 		b.until = b.expires
 	}
 	key := sha256.Sum256([]byte(token))

@@ -23,6 +23,7 @@ const (
 	ReasonNotYetValid Reason = "not_yet_valid"
 	ReasonUnknownUser Reason = "unknown_user"
 	ReasonDisabled    Reason = "disabled"
+	ReasonRevoked     Reason = "revoked"
 	ReasonUnavailable Reason = "unavailable"
 )
 

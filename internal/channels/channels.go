@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/baton-handoff/baton/internal/audit"
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/email"
 	"github.com/baton-handoff/baton/internal/notify/slack"
@@ -32,8 +33,8 @@ import (
 type Records interface {
 	Endpoints(ctx context.Context) ([]models.Endpoint, error)
 	Endpoint(ctx context.Context, id uuid.UUID) (models.Endpoint, error)
-	SaveEndpoint(ctx context.Context, e models.Endpoint, was int64) (models.Endpoint, error)
-	DeleteEndpoint(ctx context.Context, id uuid.UUID) error
+	SaveEndpoint(ctx context.Context, by models.Principal, e models.Endpoint, was int64, changes []models.AuditChange) (models.Endpoint, error)
+	DeleteEndpoint(ctx context.Context, by models.Principal, id uuid.UUID) error
 	NoteEndpoint(ctx context.Context, id uuid.UUID, state models.EndpointState, reason, cure string) (changed bool, err error)
 	WorkspaceEndpoints(ctx context.Context, workspace string) ([]models.Endpoint, error)
 }
@@ -252,13 +253,30 @@ func (c *Channels) save(ctx context.Context, by models.Principal, old models.End
 		return View{}, err
 	}
 	row.Sealed, row.KeyID = shut.Data, shut.KeyID
-	stored, err := c.o.Records.SaveEndpoint(ctx, row, old.Version)
+	changes, err := changed(old, row, kept)
+	if err != nil {
+		return View{}, err
+	}
+	stored, err := c.o.Records.SaveEndpoint(ctx, by, row, old.Version, changes)
 	if err != nil {
 		return View{}, err
 	}
 	c.o.Log.InfoContext(ctx, "a channel was set", "account_id", by.AccountID, "user_id", by.UserID, "endpoint_id", stored.ID,
 		"kind", stored.Kind, "version", stored.Version, "credentials_given", len(ch.Credentials) > 0)
 	return view(stored)
+}
+
+// changed is what the audit log tells of a channel that is set.
+func changed(old, row models.Endpoint, kept map[string]bool) ([]models.AuditChange, error) {
+	facts := func(e models.Endpoint) any {
+		return map[string]any{"kind": e.Kind, "name": e.Name, "options": e.Options}
+	}
+	var before any
+	if old.Version > 0 {
+		before = facts(old)
+	}
+	changes, err := audit.Diff(before, facts(row))
+	return append(changes, audit.Secrets("credentials.", old.CredentialsSet, row.CredentialsSet, kept)...), err
 }
 
 // workspace asks Slack which workspace a token is of: its callbacks name it.
@@ -352,7 +370,7 @@ func (c *Channels) merge(old models.Endpoint, ch Change) (all map[string]string,
 
 // Remove ends an endpoint of ctx's account and forgets its credentials.
 func (c *Channels) Remove(ctx context.Context, by models.Principal, id uuid.UUID) error {
-	if err := c.o.Records.DeleteEndpoint(ctx, id); err != nil {
+	if err := c.o.Records.DeleteEndpoint(ctx, by, id); err != nil {
 		return err
 	}
 	c.o.Log.InfoContext(ctx, "a channel was removed", "account_id", by.AccountID, "user_id", by.UserID, "endpoint_id", id)

@@ -40,13 +40,13 @@ func (s *shelf) Endpoint(_ context.Context, id uuid.UUID) (models.Endpoint, erro
 	return models.Endpoint{}, models.Errorf(models.CodeNotFound, "Channel not found")
 }
 
-func (s *shelf) SaveEndpoint(_ context.Context, e models.Endpoint, was int64) (models.Endpoint, error) {
+func (s *shelf) SaveEndpoint(_ context.Context, _ models.Principal, e models.Endpoint, was int64, _ []models.AuditChange) (models.Endpoint, error) {
 	e.Version, e.State, e.Reason, e.Cure = was+1, models.EndpointUnknown, nil, nil
 	s.rows[e.ID] = e
 	return e, nil
 }
 
-func (s *shelf) DeleteEndpoint(_ context.Context, id uuid.UUID) error {
+func (s *shelf) DeleteEndpoint(_ context.Context, _ models.Principal, id uuid.UUID) error {
 	delete(s.rows, id)
 	return nil
 }

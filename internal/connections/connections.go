@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/baton-handoff/baton/internal/audit"
 	"github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/internal/psa/vendors"
 	"github.com/baton-handoff/baton/internal/secrets"
@@ -37,8 +38,8 @@ const (
 type Records interface {
 	PSAConnection(ctx context.Context) (models.PSAConnectionView, error)
 	PSAConnectionByCallback(ctx context.Context, hash []byte) (models.PSAConnectionView, error)
-	SavePSAConnection(ctx context.Context, c models.PSAConnection, was int64) (models.PSAConnectionView, error)
-	DeletePSAConnection(ctx context.Context) error
+	SavePSAConnection(ctx context.Context, by models.Principal, c models.PSAConnection, was int64, changes []models.AuditChange) (models.PSAConnectionView, error)
+	DeletePSAConnection(ctx context.Context, by models.Principal) error
 	NotePSAConnection(ctx context.Context, state models.ConnectionState, reason, cure string) (changed bool, err error)
 }
 
@@ -173,7 +174,11 @@ func (c *Connections) Set(ctx context.Context, by models.Principal, ch Change) (
 		return View{}, err
 	}
 	row.Sealed, row.KeyID = shut.Data, shut.KeyID
-	stored, err := c.o.Records.SavePSAConnection(ctx, row, old.Version)
+	changes, err := changed(old.PSAConnection, row, merged.kept)
+	if err != nil {
+		return View{}, err
+	}
+	stored, err := c.o.Records.SavePSAConnection(ctx, by, row, old.Version, changes)
 	if err != nil {
 		return View{}, err
 	}
@@ -182,9 +187,22 @@ func (c *Connections) Set(ctx context.Context, by models.Principal, ch Change) (
 	return c.view(ctx, stored)
 }
 
+// changed is what the audit log tells of a connection that is set.
+func changed(old, row models.PSAConnection, kept map[string]bool) ([]models.AuditChange, error) {
+	facts := func(c models.PSAConnection) any {
+		return map[string]any{"kind": c.Kind, "address": c.Address, "options": c.Options}
+	}
+	var before any
+	if old.Version > 0 {
+		before = facts(old)
+	}
+	changes, err := audit.Diff(before, facts(row))
+	return append(changes, audit.Secrets("credentials.", old.CredentialsSet, row.CredentialsSet, kept)...), err
+}
+
 // Remove ends the connection of ctx's account and forgets its credentials.
 func (c *Connections) Remove(ctx context.Context, by models.Principal) error {
-	if err := c.o.Records.DeletePSAConnection(ctx); err != nil {
+	if err := c.o.Records.DeletePSAConnection(ctx, by); err != nil {
 		return err
 	}
 	c.pool.Drop(by.AccountID.String())

@@ -43,7 +43,7 @@ func (m *memory) PSAConnection(ctx context.Context) (models.PSAConnectionView, e
 	return row, nil
 }
 
-func (m *memory) SavePSAConnection(ctx context.Context, c models.PSAConnection, was int64) (models.PSAConnectionView, error) {
+func (m *memory) SavePSAConnection(ctx context.Context, _ models.Principal, c models.PSAConnection, was int64, _ []models.AuditChange) (models.PSAConnectionView, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c.Version = was + 1
@@ -54,7 +54,7 @@ func (m *memory) SavePSAConnection(ctx context.Context, c models.PSAConnection, 
 func (m *memory) PSAConnectionByCallback(context.Context, []byte) (models.PSAConnectionView, error) {
 	panic("not called")
 }
-func (m *memory) DeletePSAConnection(context.Context) error { panic("not called") }
+func (m *memory) DeletePSAConnection(context.Context, models.Principal) error { panic("not called") }
 func (m *memory) NotePSAConnection(context.Context, models.ConnectionState, string, string) (bool, error) {
 	return false, nil
 }

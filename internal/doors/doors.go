@@ -255,7 +255,7 @@ func (d *Doors) presser(ctx context.Context, w channels.Workspace, press slack.I
 		return models.User{}, models.Errorf(models.CodeForbidden, "You cannot claim from Slack: only members of this workspace with a confirmed address can. Claim in Baton itself.")
 	}
 	user, err := d.o.Records.UserByEmail(ctx, u.Email)
-	if models.CodeOf(err) == models.CodeNotFound || models.CodeOf(err) == models.CodeConflict || err == nil && user.AccountID != w.Account {
+	if models.CodeOf(err) == models.CodeNotFound || models.CodeOf(err) == models.CodeConflict || err == nil && (user.AccountID != w.Account || user.Kind == models.UserService) {
 		return models.User{}, hint
 	}
 	return user, err

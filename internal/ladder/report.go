@@ -2,7 +2,6 @@ package ladder
 
 import (
 	"cmp"
-	"encoding/csv"
 	"encoding/json"
 	"io"
 	"math"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/baton-handoff/baton/internal/spreadsheet"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -161,8 +161,7 @@ func (t targets) due(w models.HandoffWait) time.Time {
 // WriteCSV writes rows with a line of names first. No cell can be taken for a
 // formula by a spreadsheet.
 func WriteCSV(to io.Writer, rows []Row) error {
-	w := csv.NewWriter(to)
-	w.UseCRLF = true // RFC 4180
+	w := spreadsheet.NewWriter(to)
 	_ = w.Write([]string{
 		"group", "key", "name", "waits", "claimed", "resolved", "median_seconds", "p90_seconds",
 		"with_target", "within_target", "share_within_target", "open", "oldest_open_at",
@@ -179,19 +178,10 @@ func WriteCSV(to io.Writer, rows []Row) error {
 			oldest = r.Oldest.Format(time.RFC3339)
 		}
 		_ = w.Write([]string{
-			r.Group, r.Key, harmless(r.Name), strconv.Itoa(r.Waits), strconv.Itoa(r.Claimed), strconv.Itoa(r.Resolved), number(r.Median), number(r.P90),
+			r.Group, r.Key, spreadsheet.Harmless(r.Name), strconv.Itoa(r.Waits), strconv.Itoa(r.Claimed), strconv.Itoa(r.Resolved), number(r.Median), number(r.P90),
 			strconv.Itoa(r.WithTarget), strconv.Itoa(r.WithinTarget), number(r.Share), strconv.Itoa(r.Open), oldest,
 		})
 	}
 	w.Flush()
 	return w.Error()
-}
-
-// harmless keeps spreadsheets from computing what people are called.
-func harmless(cell string) string {
-	if strings.ContainsAny(cell[:min(len(cell), 1)], "=+-@\t\r\n") || strings.HasPrefix(cell, "＝") || strings.HasPrefix(cell, "＋") ||
-		strings.HasPrefix(cell, "－") || strings.HasPrefix(cell, "＠") {
-		return "'" + cell
-	}
-	return cell
 }

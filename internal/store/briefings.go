@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"gorm.io/gorm/clause"
 
+	"github.com/baton-handoff/baton/internal/audit"
 	"github.com/baton-handoff/baton/internal/tenant"
 	"github.com/baton-handoff/baton/models"
 )
@@ -275,14 +275,38 @@ func (s *Store) BriefingSettings(ctx context.Context) (settings models.BriefingS
 }
 
 // SaveBriefingSettings stores what the account wants of models.
-func (s *Store) SaveBriefingSettings(ctx context.Context, settings models.BriefingSettings) error {
-	acct, err := account(ctx)
-	if err != nil {
-		return err
+func (s *Store) SaveBriefingSettings(ctx context.Context, by models.Principal, settings models.BriefingSettings) error {
+	return s.recorded(ctx, "storing an account's settings for briefings", by, func(tx pgx.Tx, acct uuid.UUID) (*models.AuditEntry, error) {
+		if err := lockAccount(ctx, tx, acct); err != nil {
+			return nil, err
+		}
+		was, err := find[models.BriefingSettings](ctx, tx, `SELECT use_model, monthly_micro_usd FROM briefing_settings WHERE account_id = $1`, acct)
+		var before any
+		switch {
+		case err == nil:
+			before = briefingFacts(was)
+		case !errors.Is(err, pgx.ErrNoRows):
+			return nil, err
+		}
+		changes, err := audit.Diff(before, briefingFacts(settings))
+		if err != nil || len(changes) == 0 {
+			return nil, err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO briefing_settings (account_id, use_model, monthly_micro_usd, updated_at, updated_by)
+			VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (account_id) DO UPDATE SET use_model = EXCLUDED.use_model, monthly_micro_usd = EXCLUDED.monthly_micro_usd,
+				updated_at = EXCLUDED.updated_at, updated_by = EXCLUDED.updated_by`, acct, settings.UseModel, settings.MonthlyMicroUSD, now(), by.UserID)
+		return &models.AuditEntry{Action: models.AuditBriefingSettingsSet, Changes: changes}, err
+	})
+}
+
+// briefingFacts are settings as the API tells them, for the audit log.
+func briefingFacts(s models.BriefingSettings) any {
+	facts := map[string]any{"use_model": s.UseModel}
+	if s.MonthlyMicroUSD != nil {
+		facts["monthly_budget_usd"] = float64(*s.MonthlyMicroUSD) / 1e6
 	}
-	settings.AccountID, settings.UpdatedAt = acct, now()
-	err = s.db.WithContext(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "account_id"}}, UpdateAll: true}).Create(&settings).Error
-	return translate("storing an account's settings for briefings", err)
+	return facts
 }
 
 // SaveBriefingGrade stores what a person thinks of a briefing. What the grade

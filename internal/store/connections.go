@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/baton-handoff/baton/internal/audit"
 	"github.com/baton-handoff/baton/internal/tenant"
 	"github.com/baton-handoff/baton/models"
 )
@@ -42,17 +43,13 @@ func (s *Store) connection(ctx context.Context, statement string, args ...any) (
 
 // SavePSAConnection stores the account's connection in place of the one of
 // version was, or as the first one when was is 0. Its version and times are set
-// here. When somebody else has changed it meanwhile, that is
-// [models.CodeConflict].
-func (s *Store) SavePSAConnection(ctx context.Context, c models.PSAConnection, was int64) (models.PSAConnectionView, error) {
-	acct, err := account(ctx)
-	if err != nil {
-		return models.PSAConnectionView{}, err
-	}
+// here. Changes are what the audit log tells of it. When somebody else has
+// changed it meanwhile, that is [models.CodeConflict].
+func (s *Store) SavePSAConnection(ctx context.Context, by models.Principal, c models.PSAConnection, was int64, changes []models.AuditChange) (models.PSAConnectionView, error) {
 	at := now()
 	args := pgx.NamedArgs{
-		"account": acct, "was": was, "kind": c.Kind, "address": c.Address, "options": c.Options, "sealed": c.Sealed, "key": c.KeyID,
-		"set": c.CredentialsSet, "callback": c.CallbackHash, "state": models.ConnectionUnknown, "at": at, "by": c.UpdatedBy,
+		"was": was, "kind": c.Kind, "address": c.Address, "options": c.Options, "sealed": c.Sealed, "key": c.KeyID,
+		"set": c.CredentialsSet, "callback": c.CallbackHash, "state": models.ConnectionUnknown, "at": at, "by": by.UserID,
 	}
 	statement := `INSERT INTO psa_connections (account_id, kind, address, options, sealed, key_id, credentials_set, callback_hash,
 			version, state, state_at, created_at, created_by, updated_at, updated_by)
@@ -64,27 +61,33 @@ func (s *Store) SavePSAConnection(ctx context.Context, c models.PSAConnection, w
 				state_at = @at, updated_at = @at, updated_by = @by
 			WHERE account_id = @account AND version = @was`
 	}
-	tag, err := s.pool.Exec(ctx, statement, args)
+	err := s.recorded(ctx, "storing a PSA connection", by, func(tx pgx.Tx, acct uuid.UUID) (*models.AuditEntry, error) {
+		args["account"] = acct
+		tag, err := tx.Exec(ctx, statement, args)
+		if err == nil && tag.RowsAffected() == 0 {
+			err = models.Errorf(models.CodeConflict, "Somebody else has changed the connection meanwhile. Look at it again before you change it.")
+		}
+		return &models.AuditEntry{Action: models.AuditPSAConnectionSet, Changes: changes}, err
+	})
 	if err != nil {
-		return models.PSAConnectionView{}, translate("storing a PSA connection", err)
-	}
-	if tag.RowsAffected() == 0 {
-		return models.PSAConnectionView{}, models.Errorf(models.CodeConflict, "Somebody else has changed the connection meanwhile. Look at it again before you change it.")
+		return models.PSAConnectionView{}, err
 	}
 	return s.PSAConnection(ctx)
 }
 
 // DeletePSAConnection removes the account's connection, and its credentials.
-func (s *Store) DeletePSAConnection(ctx context.Context) error {
-	acct, err := account(ctx)
-	if err != nil {
-		return err
-	}
-	tag, err := s.pool.Exec(ctx, `DELETE FROM psa_connections WHERE account_id = $1`, acct)
-	if err == nil && tag.RowsAffected() == 0 {
-		return errConnectionNotFound
-	}
-	return translate("removing a PSA connection", err)
+func (s *Store) DeletePSAConnection(ctx context.Context, by models.Principal) error {
+	return s.recorded(ctx, "removing a PSA connection", by, func(tx pgx.Tx, acct uuid.UUID) (*models.AuditEntry, error) {
+		c, err := find[models.PSAConnection](ctx, tx, `DELETE FROM psa_connections WHERE account_id = $1 RETURNING kind, address, options`, acct)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil, errConnectionNotFound
+		}
+		if err != nil {
+			return nil, err
+		}
+		changes, err := audit.Diff(map[string]any{"kind": c.Kind, "address": c.Address, "options": c.Options}, nil)
+		return &models.AuditEntry{Action: models.AuditPSAConnectionDelete, Changes: changes}, err
+	})
 }
 
 // NotePSAConnection stores how the account's connection is doing, and reports

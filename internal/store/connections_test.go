@@ -27,14 +27,14 @@ func TestPSAConnections(t *testing.T) {
 	require.Equal(t, models.CodeNotFound, models.CodeOf(err))
 
 	c := aConnection(w.sam)
-	stored, err := w.SavePSAConnection(ctx, c, 0)
+	stored, err := w.SavePSAConnection(ctx, w.sam, c, 0, nil)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, stored.Version)
 	require.Equal(t, models.ConnectionUnknown, stored.State)
 	require.Equal(t, c.CredentialsSet, stored.CredentialsSet)
 	require.JSONEq(t, string(c.Options), string(stored.Options))
 	require.Equal(t, w.sam.Name, *stored.UpdatedByName)
-	_, err = w.SavePSAConnection(ctx, c, 0)
+	_, err = w.SavePSAConnection(ctx, w.sam, c, 0, nil)
 	require.Equal(t, models.CodeConflict, models.CodeOf(err), "two at once")
 
 	changed, err := w.NotePSAConnection(ctx, models.ConnectionBroken, "It is refused.", "Enter the key again.")
@@ -51,11 +51,11 @@ func TestPSAConnections(t *testing.T) {
 	require.Equal(t, "It is refused.", *broken.Reason)
 	require.EqualValues(t, 1, broken.Version, "how it is doing is no change of it")
 
-	stored, err = w.SavePSAConnection(ctx, c, 1)
+	stored, err = w.SavePSAConnection(ctx, w.sam, c, 1, nil)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, stored.Version)
 	require.Nil(t, stored.Reason)
-	_, err = w.SavePSAConnection(ctx, c, 1)
+	_, err = w.SavePSAConnection(ctx, w.sam, c, 1, nil)
 	require.Equal(t, models.CodeConflict, models.CodeOf(err), "somebody was faster")
 
 	found, err := w.PSAConnectionByCallback(t.Context(), c.CallbackHash)
@@ -67,8 +67,8 @@ func TestPSAConnections(t *testing.T) {
 	// Another account neither sees nor removes it, and may have its own.
 	_, err = w.PSAConnection(there)
 	require.Equal(t, models.CodeNotFound, models.CodeOf(err))
-	require.Equal(t, models.CodeNotFound, models.CodeOf(w.DeletePSAConnection(there)))
-	_, err = w.SavePSAConnection(there, aConnection(w.eve), 0)
+	require.Equal(t, models.CodeNotFound, models.CodeOf(w.DeletePSAConnection(there, w.eve)))
+	_, err = w.SavePSAConnection(there, w.eve, aConnection(w.eve), 0, nil)
 	require.NoError(t, err)
 
 	rows, err := w.PSAConnectionsNotSealedWith(t.Context(), "k2", uuid.Nil, 10)
@@ -84,7 +84,7 @@ func TestPSAConnections(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, done, "it was changed since it was read")
 
-	require.NoError(t, w.DeletePSAConnection(ctx))
+	require.NoError(t, w.DeletePSAConnection(ctx, w.sam))
 	_, err = w.PSAConnection(ctx)
 	require.Equal(t, models.CodeNotFound, models.CodeOf(err))
 }

@@ -140,6 +140,8 @@ func checkTarget(tx *gorm.DB, acct uuid.UUID, intent models.Intent, sender uuid.
 		return refuse("is not a user of this account")
 	case err != nil:
 		return err
+	case user.Kind == models.UserService:
+		return refuse("is an integration; choose a person")
 	case !user.Role.AtLeast(models.RoleEngineer):
 		return refuse("is a viewer and cannot claim; choose an engineer")
 	}

@@ -31,7 +31,7 @@ func (s *Store) Addressees(ctx context.Context) ([]models.Addressee, error) {
 	var rows []models.Addressee
 	err = s.db.WithContext(ctx).Table("users AS u").Select("u.*, n.settings").
 		Joins("LEFT JOIN notification_settings n ON n.account_id = u.account_id AND n.user_id = u.id").
-		Where("u.account_id = ? AND u.disabled_at IS NULL", acct).Order("u.id").Scan(&rows).Error
+		Where("u.account_id = ? AND u.kind = 'person' AND u.disabled_at IS NULL", acct).Order("u.id").Scan(&rows).Error
 	return rows, translate("listing whom to tell", err)
 }
 

@@ -178,7 +178,8 @@ func TestPeopleAndHowTheyAreTold(t *testing.T) {
 	require.Equal(t, want, got)
 	require.Error(t, w.SaveNotificationSettings(ctx, w.eve.UserID, want), "a person of another account")
 
-	require.NoError(t, w.SetUser(ctx, w.ben.UserID, nil, new(true)))
+	_, err = w.ChangeUser(ctx, models.Operator(w.ana.AccountID), w.ben.UserID, models.UserChange{Disabled: new(true)})
+	require.NoError(t, err)
 	people, err := w.Addressees(ctx)
 	require.NoError(t, err)
 	require.Len(t, people, 4, "Ben has left, and Eve is elsewhere")
@@ -199,19 +200,19 @@ func TestEndpoints(t *testing.T) {
 		ID: uuid.New(), Kind: "slack", Name: "Slack", Options: json.RawMessage(`{"direct":true}`), Sealed: []byte("sealed"), KeyID: "k1",
 		CredentialsSet: map[string]time.Time{"token": time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, Workspace: new("T1"), UpdatedBy: w.ada.UserID,
 	}
-	stored, err := w.SaveEndpoint(ctx, e, 0)
+	stored, err := w.SaveEndpoint(ctx, w.sam, e, 0, nil)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, stored.Version)
 	require.Equal(t, e.CredentialsSet, stored.CredentialsSet)
 	twin := e
 	twin.ID, twin.Name = uuid.New(), "SLACK"
-	_, err = w.SaveEndpoint(ctx, twin, 0)
+	_, err = w.SaveEndpoint(ctx, w.sam, twin, 0, nil)
 	require.Equal(t, models.CodeConflict, models.CodeOf(err), "a name twice")
 	require.ErrorContains(t, err, "name")
 	mine := e
 	mine.UpdatedBy = w.eve.UserID
 	mine.ID = uuid.New()
-	_, err = w.SaveEndpoint(there, mine, 0)
+	_, err = w.SaveEndpoint(there, w.eve, mine, 0, nil)
 	require.NoError(t, err, "another account may have the same workspace")
 	both, err := w.WorkspaceEndpoints(t.Context(), "T1")
 	require.NoError(t, err)
@@ -223,10 +224,10 @@ func TestEndpoints(t *testing.T) {
 	changed, err = w.NoteEndpoint(ctx, e.ID, models.EndpointOK, "", "")
 	require.NoError(t, err)
 	require.False(t, changed, "what is disabled stays so")
-	stored, err = w.SaveEndpoint(ctx, e, 1)
+	stored, err = w.SaveEndpoint(ctx, w.sam, e, 1, nil)
 	require.NoError(t, err)
 	require.Equal(t, models.EndpointUnknown, stored.State)
-	_, err = w.SaveEndpoint(ctx, e, 1)
+	_, err = w.SaveEndpoint(ctx, w.sam, e, 1, nil)
 	require.Equal(t, models.CodeConflict, models.CodeOf(err), "somebody was faster")
 
 	old, err := w.EndpointsNotSealedWith(t.Context(), "k2", uuid.Nil, 10)
@@ -244,8 +245,8 @@ func TestEndpoints(t *testing.T) {
 	require.Len(t, list, 1)
 	_, err = w.Endpoint(there, e.ID)
 	require.Equal(t, models.CodeNotFound, models.CodeOf(err))
-	require.Equal(t, models.CodeNotFound, models.CodeOf(w.DeleteEndpoint(there, e.ID)))
-	require.NoError(t, w.DeleteEndpoint(ctx, e.ID))
+	require.Equal(t, models.CodeNotFound, models.CodeOf(w.DeleteEndpoint(there, w.eve, e.ID)))
+	require.NoError(t, w.DeleteEndpoint(ctx, w.sam, e.ID))
 	session, err := w.SessionOf(ctx, uuid.New())
 	require.Equal(t, models.CodeNotFound, models.CodeOf(err))
 	require.Zero(t, session)

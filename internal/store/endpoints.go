@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/baton-handoff/baton/internal/audit"
 	"github.com/baton-handoff/baton/internal/tenant"
 	"github.com/baton-handoff/baton/models"
 )
@@ -50,50 +51,59 @@ func (s *Store) WorkspaceEndpoints(ctx context.Context, workspace string) ([]mod
 }
 
 // SaveEndpoint stores a channel in place of the one of version was, or as a new
-// one when was is 0. Its version and times are set here. When somebody else has
-// changed it meanwhile, or another one has its name, that is
-// [models.CodeConflict].
-func (s *Store) SaveEndpoint(ctx context.Context, e models.Endpoint, was int64) (models.Endpoint, error) {
-	acct, err := account(ctx)
-	if err != nil {
-		return e, err
-	}
+// one when was is 0. Its version and times are set here. Changes are what the
+// audit log tells of it. When somebody else has changed it meanwhile, or another
+// one has its name, that is [models.CodeConflict].
+func (s *Store) SaveEndpoint(ctx context.Context, by models.Principal, e models.Endpoint, was int64, changes []models.AuditChange) (models.Endpoint, error) {
+	action := models.AuditChannelCreate
 	statement := `INSERT INTO endpoints (account_id, id, kind, name, options, sealed, key_id, credentials_set, workspace, version, state, state_at,
 			created_at, created_by, updated_at, updated_by)
 		VALUES (@account, @id, @kind, @name, @options, @sealed, @key, @set, @workspace, 1, 'unknown', @at, @at, @by, @at, @by)
 		ON CONFLICT (account_id, id) DO NOTHING`
 	if was > 0 {
+		action = models.AuditChannelSet
 		statement = `UPDATE endpoints SET name = @name, options = @options, sealed = @sealed, key_id = @key, credentials_set = @set,
 				workspace = @workspace, version = version + 1, state = 'unknown', reason = NULL, cure = NULL, state_at = @at, updated_at = @at, updated_by = @by
 			WHERE account_id = @account AND id = @id AND version = @was AND kind = @kind`
 	}
-	tag, err := s.pool.Exec(ctx, statement, pgx.NamedArgs{
-		"account": acct, "id": e.ID, "kind": e.Kind, "name": e.Name, "options": e.Options, "sealed": e.Sealed, "key": e.KeyID,
-		"set": e.CredentialsSet, "workspace": e.Workspace, "at": now(), "by": e.UpdatedBy, "was": was,
+	err := s.recorded(ctx, "storing a channel", by, func(tx pgx.Tx, acct uuid.UUID) (*models.AuditEntry, error) {
+		tag, err := tx.Exec(ctx, statement, pgx.NamedArgs{
+			"account": acct, "id": e.ID, "kind": e.Kind, "name": e.Name, "options": e.Options, "sealed": e.Sealed, "key": e.KeyID,
+			"set": e.CredentialsSet, "workspace": e.Workspace, "at": now(), "by": by.UserID, "was": was,
+		})
+		if violates(err, "endpoints_name") {
+			err = models.Errorf(models.CodeConflict, "Another channel of the account has this name. Choose another one.")
+		}
+		if err == nil && tag.RowsAffected() == 0 {
+			err = models.Errorf(models.CodeConflict, "Somebody else has changed the channel meanwhile. Look at it again before you change it.")
+		}
+		return &models.AuditEntry{Action: action, ThingID: &e.ID, ThingName: &e.Name, Changes: changes}, err
 	})
-	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && pg.ConstraintName == "endpoints_name" {
-		return e, models.Errorf(models.CodeConflict, "Another channel of the account has this name. Choose another one.")
-	}
 	if err != nil {
-		return e, translate("storing a channel", err)
-	}
-	if tag.RowsAffected() == 0 {
-		return e, models.Errorf(models.CodeConflict, "Somebody else has changed the channel meanwhile. Look at it again before you change it.")
+		return e, err
 	}
 	return s.Endpoint(ctx, e.ID)
 }
 
+// violates reports whether a statement failed at a constraint.
+func violates(err error, constraint string) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.ConstraintName == constraint
+}
+
 // DeleteEndpoint removes a channel and its credentials.
-func (s *Store) DeleteEndpoint(ctx context.Context, id uuid.UUID) error {
-	acct, err := account(ctx)
-	if err != nil {
-		return err
-	}
-	tag, err := s.pool.Exec(ctx, `DELETE FROM endpoints WHERE account_id = $1 AND id = $2`, acct, id)
-	if err == nil && tag.RowsAffected() == 0 {
-		return errEndpointNotFound
-	}
-	return translate("removing a channel", err)
+func (s *Store) DeleteEndpoint(ctx context.Context, by models.Principal, id uuid.UUID) error {
+	return s.recorded(ctx, "removing a channel", by, func(tx pgx.Tx, acct uuid.UUID) (*models.AuditEntry, error) {
+		e, err := find[models.Endpoint](ctx, tx, `DELETE FROM endpoints WHERE account_id = $1 AND id = $2 RETURNING kind, name, options`, acct, id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil, errEndpointNotFound
+		}
+		if err != nil {
+			return nil, err
+		}
+		changes, err := audit.Diff(map[string]any{"kind": e.Kind, "name": e.Name, "options": e.Options}, nil)
+		return &models.AuditEntry{Action: models.AuditChannelDelete, ThingID: &id, ThingName: &e.Name, Changes: changes}, err
+	})
 }
 
 // NoteEndpoint stores how a channel is doing, and reports whether that is news.

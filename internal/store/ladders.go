@@ -2,13 +2,15 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"gorm.io/gorm"
+	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/baton-handoff/baton/internal/audit"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -26,27 +28,44 @@ func (s *Store) LadderPolicies(ctx context.Context) ([]models.LadderPolicy, erro
 
 // SaveLadderPolicies makes the account's rules what policies says, all of them.
 // A team that the account does not have is [models.CodeInvalid].
-func (s *Store) SaveLadderPolicies(ctx context.Context, by uuid.UUID, policies []models.LadderPolicy) error {
-	acct, err := account(ctx)
-	if err != nil {
-		return err
-	}
+func (s *Store) SaveLadderPolicies(ctx context.Context, by models.Principal, policies []models.LadderPolicy) error {
 	at := now()
-	rows := make([]models.LadderPolicy, len(policies))
-	for i, p := range policies {
-		p.AccountID, p.UpdatedAt, p.UpdatedBy = acct, at, by
-		rows[i] = p
-	}
-	return s.transaction(ctx, "storing the ladder's rules", func(tx *gorm.DB) error {
-		if err := tx.Where("account_id = ?", acct).Delete(&models.LadderPolicy{}).Error; err != nil || len(rows) == 0 {
-			return err
+	return s.recorded(ctx, "storing the ladder's rules", by, func(tx pgx.Tx, acct uuid.UUID) (*models.AuditEntry, error) {
+		if err := lockAccount(ctx, tx, acct); err != nil {
+			return nil, err
 		}
-		err := tx.Create(&rows).Error
-		if errors.Is(err, gorm.ErrForeignKeyViolated) {
-			return models.Errorf(models.CodeInvalid, "A rule is for a team that the account does not have.")
+		rows, _ := tx.Query(ctx, `DELETE FROM ladder_policies WHERE account_id = $1 RETURNING scope, rule`, acct) // its error is that of the rows
+		was, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[models.LadderPolicy])
+		if err != nil {
+			return nil, err
 		}
-		return err
+		changes, err := audit.Diff(ladderFacts(was), ladderFacts(policies))
+		if err != nil {
+			return nil, err
+		}
+		batch := &pgx.Batch{}
+		for _, p := range policies {
+			batch.Queue(`INSERT INTO ladder_policies (account_id, scope, team_id, priority, rule, updated_at, updated_by)
+				VALUES ($1, $2, $3, $4, $5, $6, $7)`, acct, p.Scope, p.TeamID, p.Priority, p.Rule, at, by.UserID)
+		}
+		err = tx.SendBatch(ctx, batch).Close()
+		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == foreignKeyViolation {
+			err = models.Errorf(models.CodeInvalid, "A rule is for a team that the account does not have.")
+		}
+		if len(changes) == 0 {
+			return nil, err
+		}
+		return &models.AuditEntry{Action: models.AuditLadderSet, Changes: changes}, err
 	})
+}
+
+// ladderFacts are rules by what they are for, for the audit log.
+func ladderFacts(policies []models.LadderPolicy) any {
+	rules := map[string]json.RawMessage{}
+	for _, p := range policies {
+		rules[p.Scope] = p.Rule
+	}
+	return map[string]any{"rules": rules}
 }
 
 // ladderSQL reads a handoff and its ladder. The holder's last activity is the

@@ -17,7 +17,7 @@ func TestLadderPoliciesAreReplacedTogether(t *testing.T) {
 	ctx := as(t, w.ada)
 	rule := models.LadderPolicy{Scope: "account", Rule: json.RawMessage(`{"claim_within_seconds":60}`)}
 	high := models.LadderPolicy{Scope: "account/high", Priority: new(models.PriorityHigh), Rule: json.RawMessage(`{}`)}
-	require.NoError(t, w.SaveLadderPolicies(ctx, w.ada.UserID, []models.LadderPolicy{rule, high}))
+	require.NoError(t, w.SaveLadderPolicies(ctx, w.ada, []models.LadderPolicy{rule, high}))
 	found, err := w.LadderPolicies(ctx)
 	require.NoError(t, err)
 	require.Len(t, found, 2)
@@ -25,7 +25,7 @@ func TestLadderPoliciesAreReplacedTogether(t *testing.T) {
 	require.Equal(t, models.PriorityHigh, *found[1].Priority)
 
 	foreign := models.LadderPolicy{Scope: "team/x", TeamID: new(uuid.New()), Rule: json.RawMessage(`{}`)}
-	require.Equal(t, models.CodeInvalid, models.CodeOf(w.SaveLadderPolicies(ctx, w.ada.UserID, []models.LadderPolicy{rule, foreign})))
+	require.Equal(t, models.CodeInvalid, models.CodeOf(w.SaveLadderPolicies(ctx, w.ada, []models.LadderPolicy{rule, foreign})))
 	found, err = w.LadderPolicies(ctx)
 	require.NoError(t, err)
 	require.Len(t, found, 2, "a refused change changes nothing")
@@ -33,7 +33,7 @@ func TestLadderPoliciesAreReplacedTogether(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, found)
 
-	require.NoError(t, w.SaveLadderPolicies(ctx, w.ada.UserID, nil))
+	require.NoError(t, w.SaveLadderPolicies(ctx, w.ada, nil))
 	found, err = w.LadderPolicies(ctx)
 	require.NoError(t, err)
 	require.Empty(t, found)

@@ -54,11 +54,11 @@ func (s *Store) LinkUser(ctx context.Context, email, subject string) (models.Use
 	var user models.User
 	err := s.transaction(tenant.System(ctx), "linking a user", func(tx *gorm.DB) error {
 		var err error
-		if user, err = userByEmail(tx.Where("subject IS NULL"), email); err != nil {
+		if user, err = userByEmail(tx.Where("subject IS NULL AND kind = 'person'"), email); err != nil {
 			return err
 		}
 		user.Subject, user.UpdatedAt = &subject, now()
-		res := tx.Model(&models.User{}).Where("account_id = ? AND id = ? AND subject IS NULL", user.AccountID, user.ID).
+		res := tx.Model(&models.User{}).Where("account_id = ? AND id = ? AND subject IS NULL AND kind = 'person'", user.AccountID, user.ID).
 			Updates(map[string]any{"subject": subject, "updated_at": user.UpdatedAt})
 		if res.Error == nil && res.RowsAffected == 0 {
 			return errUserNotFound // somebody else was linked meanwhile
@@ -68,30 +68,13 @@ func (s *Store) LinkUser(ctx context.Context, email, subject string) (models.Use
 	return user, err
 }
 
-// ProvisionUser adds a user; one with the same subject or e-mail address in
-// the account is [models.CodeConflict], an unknown account is
+// ProvisionUser adds a user by itself; one with the same subject or e-mail
+// address in the account is [models.CodeConflict], an unknown account is
 // [models.CodeNotFound].
 func (s *Store) ProvisionUser(ctx context.Context, user models.User) (models.User, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return user, err
-	}
-	if user.ID == uuid.Nil {
-		user.ID = id
-	}
-	// Lower case is how addresses are stored: comparing lower(email) could not
-	// use an index under row-level security.
-	user.Email = strings.ToLower(user.Email)
-	user.CreatedAt = now()
-	user.UpdatedAt = user.CreatedAt
-	err = s.db.WithContext(tenant.With(ctx, user.AccountID)).Create(&user).Error
-	switch {
-	case errors.Is(err, gorm.ErrDuplicatedKey):
-		return user, models.Errorf(models.CodeConflict, "The account already has a user with this e-mail address or subject.")
-	case errors.Is(err, gorm.ErrForeignKeyViolated):
-		return user, models.Errorf(models.CodeNotFound, "The account or team does not exist.")
-	}
-	return user, translate("adding a user", err)
+	by := models.Principal{AccountID: user.AccountID, Role: models.RoleOwner, Actor: models.BySystem}
+	view, err := s.CreateUser(tenant.With(ctx, user.AccountID), by, user)
+	return view.User, err
 }
 
 // EnsureAccount makes sure that an account with this id exists.
@@ -115,7 +98,7 @@ func (s *Store) Accounts(ctx context.Context) ([]models.Account, error) {
 	return rows, translate("listing accounts", err)
 }
 
-// Colleagues lists the users of ctx's account who are not disabled, by name.
+// Colleagues lists the people of ctx's account who are not disabled, by name.
 func (s *Store) Colleagues(ctx context.Context) ([]models.Colleague, error) {
 	acct, err := account(ctx)
 	if err != nil {
@@ -124,31 +107,6 @@ func (s *Store) Colleagues(ctx context.Context) ([]models.Colleague, error) {
 	rows := []models.Colleague{}
 	err = s.db.WithContext(ctx).Raw(`SELECT u.id, u.name, u.role, u.team_id, t.name AS team_name
 		FROM users u LEFT JOIN teams t ON t.account_id = u.account_id AND t.id = u.team_id
-		WHERE u.account_id = ? AND u.disabled_at IS NULL ORDER BY lower(u.name), u.id`, acct).Scan(&rows).Error
+		WHERE u.account_id = ? AND u.kind = 'person' AND u.disabled_at IS NULL ORDER BY lower(u.name), u.id`, acct).Scan(&rows).Error
 	return rows, translate("listing users", err)
-}
-
-// SetUser changes the role of a user of ctx's account, and whether they are
-// disabled. What is nil stays as it is.
-func (s *Store) SetUser(ctx context.Context, id uuid.UUID, role *models.Role, disabled *bool) error {
-	acct, err := account(ctx)
-	if err != nil {
-		return err
-	}
-	at := now()
-	change := map[string]any{"updated_at": at}
-	if role != nil {
-		change["role"] = *role
-	}
-	if disabled != nil {
-		change["disabled_at"] = nil
-		if *disabled {
-			change["disabled_at"] = at
-		}
-	}
-	res := s.db.WithContext(ctx).Model(&models.User{}).Where("account_id = ? AND id = ?", acct, id).Updates(change)
-	if res.Error == nil && res.RowsAffected == 0 {
-		return errUserNotFound
-	}
-	return translate("changing a user", res.Error)
 }

@@ -4,12 +4,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/baton-handoff/baton/models"
 )
 
 func TestColleagues(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	require.NoError(t, w.SetUser(as(t, w.ana), w.ben.UserID, nil, new(true)))
+	_, err := w.ChangeUser(as(t, w.ana), models.Operator(w.ana.AccountID), w.ben.UserID, models.UserChange{Disabled: new(true)})
+	require.NoError(t, err)
 	rows, err := w.Colleagues(as(t, w.ana))
 	require.NoError(t, err)
 	names := make([]string, len(rows))

@@ -45,6 +45,8 @@ var rows = []any{
 	models.Endpoint{},
 	models.NotificationPreference{},
 	models.Delivery{},
+	models.APIKey{},
+	models.AuditEntry{},
 }
 
 func open(t *testing.T) *Store {

@@ -845,9 +845,236 @@ export interface paths {
         };
         /**
          * List your colleagues
-         * @description The people of the account who may sign in, by name; you are among them. It is always one page.
+         * @description The people of the account who may sign in, by name; you are among them. With `all=true`, for admins, also those
+         *     who are disabled, and integrations. It is always one page.
          */
         get: operations["listUsers"];
+        put?: never;
+        /**
+         * Add a user
+         * @description Adds somebody to the account. A `person` signs in with your identity provider, which has to vouch for the same
+         *     e-mail address; Baton sends no invitation. A `service` is an integration, such as your RMM: it never signs in, gets
+         *     no notifications, and acts by API keys, so that a handoff's timeline names it. Only an owner may add an owner, and a
+         *     service is none. The e-mail address is the account's only once: `conflict` otherwise.
+         */
+        post: operations["createUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{uid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The user.
+                 * @example 0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e03
+                 */
+                uid: components["parameters"]["UserId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Read a user
+         * @description One user of the account, disabled or not.
+         */
+        get: operations["getUser"];
+        /**
+         * Change a user
+         * @description Makes name, role and team what the body says; the e-mail address stays. Only an owner may change an owner or make
+         *     one, nobody lowers their own role, and the last owner who may sign in keeps theirs (`conflict`). A new role holds
+         *     within a minute, for API keys as well: a key never may more than its user.
+         */
+        put: operations["setUser"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{uid}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The user.
+                 * @example 0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e03
+                 */
+                uid: components["parameters"]["UserId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Disable a user
+         * @description Lets somebody in no more: sessions of browsers, tokens and API keys are refused, and open streams end, within a
+         *     minute. What they claimed stays theirs; an admin can release it. Only an owner may disable an owner, nobody disables
+         *     themselves, and the last owner who may sign in stays (`conflict`). Who is disabled already stays so.
+         */
+        post: operations["disableUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{uid}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The user.
+                 * @example 0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e03
+                 */
+                uid: components["parameters"]["UserId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enable a user
+         * @description Lets somebody in again who was disabled, in the role that they had; their API keys work again as well. Only an owner
+         *     may enable an owner. Who is not disabled stays so.
+         */
+        post: operations["enableUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the teams
+         * @description The account's teams, by name. It is always one page.
+         */
+        get: operations["listTeams"];
+        put?: never;
+        /**
+         * Add a team
+         * @description Adds a team, whose queue its members see. The account has its name only once, whatever the case: `conflict` otherwise.
+         */
+        post: operations["createTeam"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teams/{tid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The team.
+                 * @example 0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02
+                 */
+                tid: components["parameters"]["TeamId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Rename a team
+         * @description Gives the team another name. Teams are not deleted, because what they worked on stays theirs.
+         */
+        put: operations["setTeam"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the API keys
+         * @description The account's keys that are not revoked, by name, and when each was last used. A key itself is never told again.
+         *     It is always one page.
+         */
+        get: operations["listAPIKeys"];
+        put?: never;
+        /**
+         * Make an API key
+         * @description Makes a key, which scripts send as any token: `Authorization: Bearer baton_…`. It acts as a user of the account, with
+         *     the key's role or the user's, whichever is lower: you, or an integration (a user of the kind `service`), so that
+         *     nobody acts in a colleague's name. Its role is at most admin, and no higher than the user's or yours.
+         *
+         *     The answer tells the key this once; only a digest of it is kept. When no answer came, revoke the key and make
+         *     another: its name is taken until then. An account has at most 100 keys (`conflict`).
+         */
+        post: operations["createAPIKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/api-keys/{kid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The API key's id, which is not the key.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f41
+                 */
+                kid: components["parameters"]["APIKeyId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke an API key
+         * @description Ends a key for good: its requests are refused, and its streams end, within a minute. The audit log still names it.
+         *     An admin may revoke every key of the account, and a key itself.
+         */
+        delete: operations["revokeAPIKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read who changed what
+         * @description Every change of the account's settings, people, teams and API keys, the newest first: who, when, what, and what it
+         *     was before. An entry is written together with its change, and neither changed nor deleted afterwards. Secrets are
+         *     never in it, only that they were changed. What people set for themselves, such as their quiet hours, is not.
+         *
+         *     As CSV with `format=csv`, or `Accept: text/csv`: all entries at once, at most 10,000. Ask for a shorter time, with
+         *     `since` and `until`, when there are more (`invalid`).
+         */
+        get: operations["listAudit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2824,23 +3051,239 @@ export interface components {
             next_cursor: null;
         };
         /**
+         * @description A `person` signs in; a `service` is an integration that acts by API keys alone.
+         * @enum {string}
+         */
+        UserKind: "person" | "service";
+        /**
          * @description Somebody of the account.
          * @example {
          *       "id": "0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e03",
+         *       "kind": "person",
          *       "name": "Ben Kay",
          *       "role": "engineer",
          *       "team_id": "0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02",
-         *       "team_name": "Service desk"
+         *       "team_name": "Service desk",
+         *       "email": "ben@example.com",
+         *       "signed_in": true,
+         *       "disabled_at": null
          *     }
          */
         User: {
             /** Format: uuid */
             id: string;
+            kind: components["schemas"]["UserKind"];
             name: string;
             role: components["schemas"]["Role"];
             /** Format: uuid */
             team_id: string | null;
             team_name: string | null;
+            /** @description What they sign in by. Admins alone are told. */
+            email: string | null;
+            /** @description Whether they have ever signed in. Admins alone are told. */
+            signed_in: boolean | null;
+            /**
+             * Format: date-time
+             * @description Since when they may not sign in; `null` when they may.
+             */
+            disabled_at: string | null;
+        };
+        /** @description Who is added. */
+        NewUser: {
+            /** @default person */
+            kind: components["schemas"]["UserKind"];
+            /** @description What a person signs in by; of a service, who looks after it. */
+            email: string;
+            /** @description What colleagues see. */
+            name: string;
+            role: components["schemas"]["Role"];
+            /**
+             * Format: uuid
+             * @description Their team; `null` for none.
+             */
+            team_id?: string | null;
+        };
+        /** @description What becomes of a user. */
+        SetUser: {
+            name: string;
+            role: components["schemas"]["Role"];
+            /** Format: uuid */
+            team_id: string | null;
+        };
+        Teams: {
+            items: components["schemas"]["Team"][];
+            /** @description Always `null`. */
+            next_cursor: null;
+        };
+        /**
+         * @description The audience of a queue.
+         * @example {
+         *       "id": "0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02",
+         *       "name": "Service desk",
+         *       "members": 7,
+         *       "created_at": "2026-11-04T09:38:52Z"
+         *     }
+         */
+        Team: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            /** @description How many people are in it who may sign in. */
+            members: number;
+            /** Format: date-time */
+            created_at: string;
+        };
+        NewTeam: {
+            name: string;
+        };
+        APIKeys: {
+            items: components["schemas"]["APIKey"][];
+            /** @description Always `null`. */
+            next_cursor: null;
+        };
+        /**
+         * @description A key by which a script acts as a user.
+         * @example {
+         *       "id": "0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f41",
+         *       "name": "RMM alerts",
+         *       "prefix": "baton_4fKq",
+         *       "key": null,
+         *       "user_id": "0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e09",
+         *       "user_name": "RMM",
+         *       "role": "engineer",
+         *       "created_at": "2026-11-04T09:38:52Z",
+         *       "created_by": "0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02",
+         *       "created_by_name": "Ana Ortiz",
+         *       "expires_at": "2027-11-04T00:00:00Z",
+         *       "last_used_at": "2026-11-04T09:41:07Z"
+         *     }
+         */
+        APIKey: {
+            /** Format: uuid */
+            id: string;
+            /** @description What it is for. */
+            name: string;
+            /** @description How the key begins, to tell keys apart. */
+            prefix: string;
+            /** @description The key itself, in the answer that makes it; `null` ever after. */
+            key: string | null;
+            /**
+             * Format: uuid
+             * @description Whom it acts as.
+             */
+            user_id: string;
+            user_name: string;
+            role: components["schemas"]["Role"];
+            /** Format: date-time */
+            created_at: string;
+            /** Format: uuid */
+            created_by: string;
+            created_by_name: string | null;
+            /**
+             * Format: date-time
+             * @description When it ends by itself; `null` for never.
+             */
+            expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was last used, to the minute; `null` for never.
+             */
+            last_used_at: string | null;
+        };
+        /** @description What makes an API key. */
+        NewAPIKey: {
+            /** @description What it is for. The account's keys have different names, whatever the case. */
+            name: string;
+            /**
+             * Format: uuid
+             * @description Whom it acts as: an integration, or `null` for you.
+             */
+            user_id?: string | null;
+            /**
+             * @description What it may do at most.
+             * @enum {string}
+             */
+            role: "viewer" | "engineer" | "admin";
+            /**
+             * Format: date-time
+             * @description When it ends by itself; `null` for never.
+             */
+            expires_at?: string | null;
+        };
+        /**
+         * @description What was done, to what.
+         * @enum {string}
+         */
+        AuditAction: "account.create" | "user.create" | "user.set" | "user.disable" | "user.enable" | "team.create" | "team.set" | "api_key.create" | "api_key.revoke" | "psa_connection.set" | "psa_connection.delete" | "channel.create" | "channel.set" | "channel.delete" | "ladder.set" | "briefing_settings.set";
+        AuditPage: {
+            items: components["schemas"]["AuditEntry"][];
+            /** @description Where the next page begins; `null` on the last one. */
+            next_cursor: string | null;
+        };
+        /**
+         * @description One change of the account's settings.
+         * @example {
+         *       "id": "0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f51",
+         *       "at": "2026-11-04T09:41:07Z",
+         *       "action": "user.set",
+         *       "actor_kind": "api_key",
+         *       "actor_id": "0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02",
+         *       "actor_name": "Ana Ortiz",
+         *       "api_key_id": "0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f41",
+         *       "api_key_name": "Onboarding",
+         *       "thing_id": "0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e03",
+         *       "thing_name": "Ben Kay",
+         *       "changes": [
+         *         {
+         *           "field": "role",
+         *           "secret": false,
+         *           "before": "engineer",
+         *           "after": "admin"
+         *         }
+         *       ],
+         *       "request_id": "0197a3c5-0000-7000-8000-000000000001"
+         *     }
+         */
+        AuditEntry: {
+            /** Format: uuid */
+            id: string;
+            /** Format: date-time */
+            at: string;
+            action: components["schemas"]["AuditAction"];
+            /**
+             * @description `user` and `api_key` did it over this API; an `operator` on the server's command line; the `system` by itself, such as adding who signs in for the first time.
+             * @enum {string}
+             */
+            actor_kind: "user" | "api_key" | "operator" | "system";
+            /**
+             * Format: uuid
+             * @description The user, for an API key whom it acts as.
+             */
+            actor_id: string | null;
+            /** @description Their name at the time. */
+            actor_name: string | null;
+            /** Format: uuid */
+            api_key_id: string | null;
+            api_key_name: string | null;
+            /**
+             * Format: uuid
+             * @description What was changed, if there is more than one of its kind.
+             */
+            thing_id: string | null;
+            /** @description Its name at the time. */
+            thing_name: string | null;
+            changes: components["schemas"]["AuditChange"][];
+            /** @description The `X-Request-Id` of the request. */
+            request_id: string | null;
+        };
+        AuditChange: {
+            /** @description What was changed, such as `role` or `options.notes`. */
+            field: string;
+            /** @description Whether it is a secret, whose values are not told. */
+            secret: boolean;
+            /** @description As text, and lists and objects as JSON; `null` for nothing. */
+            before: string | null;
+            after: string | null;
         };
         /**
          * @description The data of an event of the stream: what a card of the queue shows, as it stood after the event. Names are those
@@ -3426,6 +3869,21 @@ export interface components {
          * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f31
          */
         ChannelId: string;
+        /**
+         * @description The user.
+         * @example 0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e03
+         */
+        UserId: string;
+        /**
+         * @description The team.
+         * @example 0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02
+         */
+        TeamId: string;
+        /**
+         * @description The API key's id, which is not the key.
+         * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f41
+         */
+        APIKeyId: string;
         /**
          * @description Makes it safe to repeat the request: 1 to 255 visible ASCII characters that you choose anew for each request
          *     and keep for its repetitions.
@@ -4802,7 +5260,10 @@ export interface operations {
     };
     listUsers: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Also who is disabled, and integrations. It takes the role admin. */
+                all?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4820,6 +5281,449 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "kim@example.com",
+                 *       "name": "Kim Park",
+                 *       "role": "engineer",
+                 *       "team_id": "0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description The user. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The user.
+                 * @example 0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e03
+                 */
+                uid: components["parameters"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    setUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The user.
+                 * @example 0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e03
+                 */
+                uid: components["parameters"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Kim Park",
+                 *       "role": "admin",
+                 *       "team_id": null
+                 *     }
+                 */
+                "application/json": components["schemas"]["SetUser"];
+            };
+        };
+        responses: {
+            /** @description The user as they are now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    disableUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The user.
+                 * @example 0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e03
+                 */
+                uid: components["parameters"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user as they are now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    enableUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The user.
+                 * @example 0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e03
+                 */
+                uid: components["parameters"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user as they are now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    listTeams: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The teams. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Teams"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Network"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewTeam"];
+            };
+        };
+        responses: {
+            /** @description The team. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    setTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The team.
+                 * @example 0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02
+                 */
+                tid: components["parameters"]["TeamId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Network and telephony"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewTeam"];
+            };
+        };
+        responses: {
+            /** @description The team as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    listAPIKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["APIKeys"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createAPIKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "RMM alerts",
+                 *       "user_id": "0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e09",
+                 *       "role": "engineer",
+                 *       "expires_at": "2027-11-04T00:00:00Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewAPIKey"];
+            };
+        };
+        responses: {
+            /** @description The key. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["APIKey"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    revokeAPIKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The API key's id, which is not the key.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f41
+                 */
+                kid: components["parameters"]["APIKeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key is revoked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description Only what this user did, by API keys included. */
+                actor?: string;
+                /** @description Only this action, such as `user.set`. */
+                action?: components["schemas"]["AuditAction"];
+                /** @description From then on. */
+                since?: string;
+                /** @description Before then. */
+                until?: string;
+                /** @description The `next_cursor` of the page before; leave it out for the first page. */
+                cursor?: components["parameters"]["Cursor"];
+                /** @description The most items to return. */
+                limit?: components["parameters"]["Limit"];
+                /** @description How to answer, whatever `Accept` says. */
+                format?: "json" | "csv";
+            };
+            header?: {
+                /** @description `text/csv` for CSV. */
+                Accept?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of entries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Unprocessable"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
