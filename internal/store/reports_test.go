@@ -73,7 +73,7 @@ func TestAReportOfManyHandoffs(t *testing.T) {
 	waits, err := w.HandoffWaits(ctx, since, until, 10*n)
 	require.NoError(t, err)
 	read := time.Since(began)
-	require.Equal(t, n, len(waits), "all that were not cancelled, and one in eight twice")
+	require.Len(t, waits, n, "all that were not cancelled, and one in eight twice")
 	began = time.Now()
 	rows := ladder.Report(waits, time.UTC, until)
 	t.Logf("%d waits: read in %v, summed up in %v", len(waits), read.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
