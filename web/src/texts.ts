@@ -311,13 +311,14 @@ export const t = {
     lead: "How long handoffs waited for somebody, when they came, and what became of them.",
     range: "Time",
     last: (days: number) => `${days} days`,
-    own: "Own",
+    own: "Other days",
     from: "From",
     to: "To",
     zone: "Time zone",
     csv: "CSV",
     csvOf: (what: string) => `${what} as CSV`,
     table: "Show as table",
+    tableOf: (what: string) => `Table: ${what}`,
     forAdmins: "Reports are for admins.",
     none: "Nothing was handed off in this time.",
     noneClaimed: "Nothing was claimed in this time.",
@@ -451,6 +452,7 @@ function duration(seconds: number): string {
     const rest = Math.round((n % most) / least);
     return `${Math.floor(n / most)} ${unit}${rest ? ` ${rest} ${small}` : ""}`;
   };
+  if (seconds > 0 && seconds < 0.5) return "< 1 s";
   if (seconds < 59.5) return `${Math.round(seconds)} s`;
   if (seconds < 600) return parts(60, "min", 1, "s");
   if (seconds < 3570) return `${Math.round(seconds / 60)} min`;

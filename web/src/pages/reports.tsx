@@ -169,10 +169,10 @@ function Handoffs({ of, range, query }: { of: HandoffReports; range: Range; quer
       row?.with_target ?? 0,
     );
   };
-  const table = (
+  const table = (title: string) => (
     <details>
       <summary>{r.table}</summary>
-      <Rows rows={rows("day")} of="day" name={(row) => dayName(row.key)} />
+      <Rows title={title} rows={rows("day")} of="day" name={(row) => dayName(row.key)} />
     </details>
   );
   const most = Math.max(...week);
@@ -197,7 +197,7 @@ function Handoffs({ of, range, query }: { of: HandoffReports; range: Range; quer
           format={t.duration}
           tell={tellTime}
         />
-        {table}
+        {table(r.time)}
       </Report>
       <div class="pair">
         <Report
@@ -215,7 +215,7 @@ function Handoffs({ of, range, query }: { of: HandoffReports; range: Range; quer
             format={t.percent}
             tell={tellShare}
           />
-          {table}
+          {table(r.share)}
         </Report>
         <Report id="volume" title={r.volume} lead={r.volumeLead} csv={csv("day")} empty={none && r.none}>
           <DaysPlot
@@ -227,7 +227,7 @@ function Handoffs({ of, range, query }: { of: HandoffReports; range: Range; quer
             format={String}
             tell={(i) => r.tellCount(name(i), waits[i] ?? 0)}
           />
-          {table}
+          {table(r.volume)}
         </Report>
       </div>
       <Report id="hours" title={r.hours} lead={r.hoursLead} csv={csv("hour")} empty={none && r.none}>
@@ -235,7 +235,7 @@ function Handoffs({ of, range, query }: { of: HandoffReports; range: Range; quer
         <WeekPlot label={r.hours} values={week} tell={(i) => r.tellCount(hourName(i), week[i] ?? 0)} />
         <details>
           <summary>{r.table}</summary>
-          <Rows rows={rows("hour")} of="hour" name={(row) => row.name} />
+          <Rows title={r.hours} rows={rows("hour")} of="hour" name={(row) => row.name} />
         </details>
       </Report>
       {["priority", "team", "engineer"].map((group) => (
@@ -248,6 +248,7 @@ function Handoffs({ of, range, query }: { of: HandoffReports; range: Range; quer
           empty={rows(group).length === 0 && (none ? r.none : r.noneClaimed)}
         >
           <Rows
+            title={r.groups[group] ?? group}
             rows={rows(group)}
             of={group}
             name={(row) => (group === "priority" ? (t.priorities[row.key] ?? row.key) : row.name)}
@@ -302,11 +303,12 @@ function Table({ label, children }: { label: string; children: ComponentChildren
   );
 }
 
-function Rows({ rows, of, name }: { rows: HandoffReport[]; of: string; name: (row: HandoffReport) => string }) {
+function Rows(props: { title: string; rows: HandoffReport[]; of: string; name: (row: HandoffReport) => string }) {
+  const { rows, of, name } = props;
   const c = r.columns;
   const label = r.of[of] ?? of;
   return (
-    <Table label={label}>
+    <Table label={r.tableOf(props.title)}>
       <thead>
         <tr>
           <th scope="col">{label}</th>
@@ -355,7 +357,7 @@ function Briefings({ rows, query }: { rows: BriefingReport[]; query: string }) {
       csv={api.reportPath("briefings", `${query}&format=csv`)}
       empty={rows.length === 0 && r.noneBriefed}
     >
-      <Table label={r.briefings}>
+      <Table label={r.tableOf(r.briefings)}>
         <thead>
           <tr>
             <th scope="col">{c.by}</th>
@@ -408,7 +410,7 @@ function Deliveries({ rows, query }: { rows: DeliveryReportRow[]; query: string 
       csv={api.reportPath("deliveries", `${query}&format=csv`)}
       empty={rows.length === 0 && r.noneSent}
     >
-      <Table label={r.deliveries}>
+      <Table label={r.tableOf(r.deliveries)}>
         <thead>
           <tr>
             <th scope="col">{r.channel}</th>

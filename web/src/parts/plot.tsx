@@ -20,7 +20,7 @@ function useWidth() {
 }
 
 /** About how wide a text is in a plot. */
-const widthOf = (texts: string[]) => Math.max(0, ...texts.map((s) => s.length)) * 6.6;
+const widthOf = (texts: string[]) => Math.max(0, ...texts.map((s) => s.length)) * 7.2;
 
 /** One stop for the tab key, and arrows from there; step says where a key leads. */
 function useWalk(start: number, step: (from: number, key: string) => number | null) {
@@ -38,7 +38,7 @@ function useWalk(start: number, step: (from: number, key: string) => number | nu
     "data-i": i,
     role: "img" as const,
     "aria-label": told,
-    tabIndex: i === (at ?? start) ? 0 : -1,
+    tabindex: i === (at ?? start) ? 0 : -1, // in SVG an attribute's case counts
     onFocus: () => {
       set(i);
       see(true);
@@ -62,7 +62,7 @@ function Figure({ told, children }: { told: string; children: ComponentChildren 
     <div class="plot">
       {children}
       <p class="told" aria-hidden="true">
-        {told || t.reportsPage.hint}
+        {told}
       </p>
     </div>
   );
@@ -131,7 +131,7 @@ export function DaysPlot(props: DaysProps) {
     <Figure told={shown === null ? "" : props.tell(shown)}>
       <div ref={box}>
         {width > 0 && (
-          <svg {...walk.stage} aria-label={props.label} width={width} height={height}>
+          <svg {...walk.stage} aria-label={`${props.label}. ${t.reportsPage.hint}`} width={width} height={height}>
             <g {...decoration}>
               {ticks.map((v) => (
                 <g key={v}>
@@ -252,7 +252,7 @@ export function WeekPlot(props: { label: string; values: number[]; tell: (i: num
     <Figure told={shown === null ? "" : props.tell(shown)}>
       <div ref={box}>
         {width > 0 && (
-          <svg {...walk.stage} aria-label={props.label} width={width} height={height}>
+          <svg {...walk.stage} aria-label={`${props.label}. ${t.reportsPage.hint}`} width={width} height={height}>
             <g {...decoration}>
               {t.reportsPage.weekdays.map((name, d) => (
                 <text key={name} x="0" y={(d + 0.5) * tall} dy="0.35em">

@@ -90,6 +90,7 @@ test("every value but nothing has a shade, and the most the darkest", () => {
 
 test.each([
   [0, "0 s"],
+  [0.3, "< 1 s"],
   [59.6, "1 min"],
   [61, "1 min 1 s"],
   [599, "9 min 59 s"],
