@@ -47,21 +47,6 @@ func (h handlers) RetryDelivery(ctx context.Context, r gen.RetryDeliveryRequestO
 	return gen.RetryDelivery202JSONResponse(delivery(models.DeliveryView{Delivery: row})), nil
 }
 
-// ReportDeliveries sums up the account's notifications.
-func (h handlers) ReportDeliveries(ctx context.Context, r gen.ReportDeliveriesRequestObject) (gen.ReportDeliveriesResponseObject, error) {
-	since := time.Now().AddDate(0, 0, -reportedDays).UTC().Truncate(time.Second)
-	if r.Params.Since != nil {
-		since = r.Params.Since.UTC()
-	}
-	rows, err := h.o.Records.DeliveryCounts(plain(ctx), since)
-	if err != nil {
-		return nil, err
-	}
-	return gen.ReportDeliveries200JSONResponse{Since: since, Items: convert(rows, func(c models.DeliveryCount) gen.DeliveryReportRow {
-		return gen.DeliveryReportRow{Channel: gen.ChannelName(c.Channel), State: gen.DeliveryState(c.State), Count: c.Count, MedianSeconds: c.Seconds}
-	})}, nil
-}
-
 // GetMyNotifications tells how the caller wants to be told.
 func (h handlers) GetMyNotifications(ctx context.Context, _ gen.GetMyNotificationsRequestObject) (gen.GetMyNotificationsResponseObject, error) {
 	ctx, by := caller(ctx)

@@ -1,10 +1,23 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import type Axe from "axe-core";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Handoff } from "../src/api/types";
-import { ada, ana, Baton, ben, card, launch, live, open, sam, signIn, troubles, until } from "./baton";
+import {
+  accessible,
+  ada,
+  ana,
+  Baton,
+  ben,
+  card,
+  launch,
+  live,
+  looks,
+  open,
+  picture,
+  sam,
+  signIn,
+  troubles,
+  until,
+} from "./baton";
 
 let baton: Baton;
 let browser: Browser;
@@ -21,19 +34,6 @@ afterEach(async () => {
   for (const context of browser.contexts()) await context.close();
   expect(troubles.splice(0)).toEqual([]);
 });
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-/** Every rule of axe-core for WCAG 2.2 AA and good practice. */
-async function accessible(page: Page): Promise<void> {
-  await page.evaluate(axe); // by the debugger, which the page's policy does not bind
-  const found = await page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: typeof Axe };
-    const result = await axe.run(document, { resultTypes: ["violations"] });
-    return result.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target).join(", ")}`);
-  });
-  expect(found).toEqual([]);
-}
 
 const handoffPath = (h: Handoff) => `/sessions/${h.session_id}/handoffs/${h.id}`;
 
@@ -250,12 +250,6 @@ test.runIf(process.env.MEASURE)("long tasks under a stream of events", async () 
   console.log(`${events} transitions in ${seconds} s; tasks over 50 ms: ${JSON.stringify(tasks.map(Math.round))}`);
 });
 
-const looks = {
-  light: { viewport: { width: 1280, height: 860 }, colorScheme: "light" },
-  dark: { viewport: { width: 1280, height: 860 }, colorScheme: "dark" },
-  phone: { viewport: { width: 390, height: 844 }, colorScheme: "light", deviceScaleFactor: 2 },
-} as const;
-
 describe("every page, in every look", () => {
   let h: Handoff;
   beforeAll(async () => {
@@ -265,15 +259,11 @@ describe("every page, in every look", () => {
     await call("POST", `/ai-sessions/${h.session_id}/handoffs/${h.id}/claim`);
   });
 
-  // With PICTURES=folder it leaves pictures there, to be looked at.
   test.each(Object.entries(looks))("axe finds nothing: %s", async (look, options) => {
-    const picture = async (name: string) => {
-      if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/${name}-${look}.png` });
-    };
     const page = await signIn(browser, baton, ana, options);
     await card(page, h.id).waitFor({ state: "detached" });
     await accessible(page);
-    await picture("queue");
+    await picture(page, `queue-${look}`);
     await page.keyboard.press("?");
     await accessible(page);
     await page.getByRole("button", { name: "Close" }).click();
@@ -281,7 +271,7 @@ describe("every page, in every look", () => {
     await page.goto(baton.base + handoffPath(h));
     await page.locator(".refs a").first().waitFor();
     await accessible(page);
-    await picture("handoff");
+    await picture(page, `handoff-${look}`);
     await page.getByRole("button", { name: "No", exact: true }).click();
     await page.getByLabel("What was wrong with it?").fill("Step 19 was undone.");
     await page.getByRole("button", { name: "Send" }).click();
@@ -300,10 +290,10 @@ describe("every page, in every look", () => {
       .first()
       .waitFor();
     await accessible(page);
-    await picture("sessions");
+    await picture(page, `sessions-${look}`);
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByText("Choose who you want to be").waitFor();
     await accessible(page);
-    await picture("sign-in");
+    await picture(page, `sign-in-${look}`);
   });
 });

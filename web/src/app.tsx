@@ -6,9 +6,15 @@ import { HandOffPage, SessionsPage } from "./pages/sessions";
 import { SignInPage } from "./pages/signin";
 import { Dialog, Failure, useClock } from "./parts/bits";
 import { keysOn, setKeys, useKeys } from "./parts/keys";
+import { lazy } from "./parts/lazy";
 import { follows, go, useAddress } from "./router";
 import { explain, Store, useStore } from "./state/store";
 import { t } from "./texts";
+
+const ReportsPage = lazy(async () => (await import("./pages/reports")).ReportsPage);
+
+/** Whether the API tells the reader of reports. */
+const reads = (store: Store) => store.me.role === "admin" || store.me.role === "owner";
 
 export function App() {
   const address = useAddress();
@@ -77,6 +83,11 @@ function Frame({ store, address }: { store: Store; address: URL }) {
           <a href="/sessions" {...at("/sessions")}>
             {t.sessions}
           </a>
+          {reads(store) && (
+            <a href="/reports" {...at("/reports")}>
+              {t.reports}
+            </a>
+          )}
         </nav>
         <LinkState store={store} />
         <button type="button" class="quiet keys" onClick={() => setHelp(true)}>
@@ -112,6 +123,12 @@ function Page({ store, address }: { store: Store; address: URL }) {
   const handoff = /^\/sessions\/([0-9a-f-]{36})\/handoffs\/([0-9a-f-]{36})$/.exec(path);
   if (handoff) return <HandoffPage key={path} store={store} session={handoff[1] ?? ""} id={handoff[2] ?? ""} />;
   if (path === "/sessions") return <SessionsPage store={store} />;
+  if (path === "/reports")
+    return reads(store) ? (
+      <ReportsPage query={address.searchParams} />
+    ) : (
+      <Nothing title={t.reports} text={t.reportsPage.forAdmins} />
+    );
   const form = /^\/sessions\/([0-9a-f-]{36})\/hand-off$/.exec(path);
   if (form) return <HandOffPage key={path} store={store} id={form[1] ?? ""} />;
   return <Nothing title={t.product} text={t.nothingHere} />;

@@ -13,6 +13,7 @@ export const t = {
   signOut: "Sign out",
   signIn: "Sign in",
   loading: "Loading …",
+  lazy: "This page could not be loaded. Perhaps Baton was just updated.",
   tryAgain: "Try again",
   close: "Close",
   back: "Back to the queue",
@@ -305,6 +306,106 @@ export const t = {
     notYours: "Somebody else works on this session, or it is handed off already.",
   },
 
+  reports: "Reports",
+  reportsPage: {
+    lead: "How long handoffs waited for somebody, when they came, and what became of them.",
+    range: "Time",
+    last: (days: number) => `${days} days`,
+    own: "Other days",
+    from: "From",
+    to: "To",
+    zone: "Time zone",
+    csv: "CSV",
+    csvOf: (what: string) => `${what} as CSV`,
+    table: "Show as table",
+    tableOf: (what: string) => `Table: ${what}`,
+    forAdmins: "Reports are for admins.",
+    none: "Nothing was handed off in this time.",
+    noneClaimed: "Nothing was claimed in this time.",
+    noneTarget: "Nothing in this time had a target.",
+    noneBriefed: "Nothing was briefed in this time.",
+    noneSent: "Nobody was notified in this time.",
+    hint: "Arrow keys walk through the values.",
+    figures: "In short",
+    now: "Waiting now",
+    nowNone: "nobody waits",
+    oldest: (age: string) => `the oldest for ${age}`,
+    median: "Median time to claim",
+    medianOf: (n: number) => `of ${plural(n, "claim", "claims")}`,
+    p90: "9 of 10 claimed within",
+    within: "Within target",
+    withinOf: (within: number, all: number) => `${within} of ${all}`,
+    noTarget: "nothing had a target",
+    time: "Time to claim",
+    timeLead:
+      "By the day on which the handoff began to wait. Half were claimed faster than the median, and 9 of 10 faster than the upper line.",
+    lines: { median: "Median", p90: "9 of 10" },
+    share: "Within target",
+    shareLead: "Which part of each day's handoffs was claimed in time. Days without a target are left out.",
+    volume: "Handoffs a day",
+    volumeLead: "How often one was put into the queue.",
+    hours: "Handoffs by hour",
+    hoursLead: "When handoffs come, by day of the week and hour.",
+    busiest: (hour: string, n: number) => `Busiest: ${hour}, ${plural(n, "handoff", "handoffs")}.`,
+    fewer: "fewer",
+    more: "more",
+    weekdays: ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+    handoffs: (n: number) => plural(n, "handoff", "handoffs"),
+    tellTime: (day: string, median: string | null, p90: string | null, claimed: number) =>
+      median === null
+        ? `${day}: nothing claimed`
+        : `${day}: median ${median}, 9 of 10 within ${p90}, ${plural(claimed, "claim", "claims")}`,
+    tellShare: (day: string, share: string | null, within: number, all: number) =>
+      share === null ? `${day}: nothing had a target` : `${day}: ${share}, ${within} of ${all}`,
+    tellCount: (what: string, n: number) => `${what}: ${plural(n, "handoff", "handoffs")}`,
+    groups: { priority: "By priority", team: "By team", engineer: "By engineer" } as Record<string, string>,
+    groupLeads: { priority: "", team: "", engineer: "Who claimed." } as Record<string, string>,
+    of: { priority: "Priority", team: "Team", engineer: "Engineer", day: "Day", hour: "Hour" } as Record<
+      string,
+      string
+    >,
+    columns: {
+      waits: "Handoffs",
+      claimed: "Claimed",
+      resolved: "Resolved",
+      median: "Median",
+      p90: "9 of 10",
+      within: "Within target",
+      open: "Still open",
+    },
+    briefings: "Briefings",
+    briefingsLead: "What claimers said of them. A handoff counts with its newest briefing.",
+    briefingColumns: {
+      by: "Written by",
+      prompt: "Prompt",
+      briefings: "Briefings",
+      useful: "Useful",
+      cause: "Likely cause",
+      unusable: "Unusable answers",
+      cost: "Cost",
+      latency: "Answer time",
+    },
+    rules: "Rules",
+    causeOf: (score: number, n: number) => `${Math.round(score)} of 100 (${plural(n, "grade", "grades")})`,
+    deliveries: "Notifications",
+    deliveriesLead: "By the channel over which people were told.",
+    channel: "Channel",
+    channels: { email: "Email", slack: "Slack", teams: "Teams", webhook: "Webhook" } as Record<string, string>,
+    states: {
+      done: "Sent",
+      pending: "Under way",
+      held: "Held back",
+      retrying: "Retrying",
+      failed: "Failed",
+      skipped: "Not needed",
+    } as Record<string, string>,
+    sentAfter: "Median until sent",
+    unknown: "–",
+  },
+  percent: (share: number) => `${Math.round(share * 100)} %`,
+  dollars: (usd: number) => `$${usd.toFixed(usd > 0 && usd < 0.01 ? 4 : 2)}`,
+  duration,
+
   keys: {
     title: "Keyboard",
     on: "Single keys are on",
@@ -342,4 +443,19 @@ function age(seconds: number): string {
     return `${Math.floor(s / 3600)} h${m ? ` ${m} min` : ""}`;
   }
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
+}
+
+/** How long, as precise as a report has to be. */
+function duration(seconds: number): string {
+  const parts = (most: number, unit: string, least: number, small: string) => {
+    const n = Math.round(seconds / least) * least;
+    const rest = Math.round((n % most) / least);
+    return `${Math.floor(n / most)} ${unit}${rest ? ` ${rest} ${small}` : ""}`;
+  };
+  if (seconds > 0 && seconds < 0.5) return "< 1 s";
+  if (seconds < 59.5) return `${Math.round(seconds)} s`;
+  if (seconds < 600) return parts(60, "min", 1, "s");
+  if (seconds < 3570) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 86_370) return parts(3600, "h", 60, "min");
+  return parts(86_400, "d", 3600, "h");
 }

@@ -3,8 +3,11 @@ import type {
   AlreadyClaimed,
   BriefingCause,
   BriefingDocument,
+  BriefingReport,
+  DeliveryReportRow,
   Handoff,
   HandoffPage,
+  HandoffReports,
   Intent,
   Me,
   Priority,
@@ -146,6 +149,14 @@ export interface NewHandoff {
 }
 export const handOff = (sessionId: string, body: NewHandoff, key: string) =>
   request<Handoff>("POST", `${api}/ai-sessions/${sessionId}/handoff`, { body, key });
+
+export type Report = "handoffs" | "briefings" | "deliveries";
+export const reportPath = (of: Report, query: string) => `${api}/reports/${of}?${query}`;
+export const reportHandoffs = (query: string) => request<HandoffReports>("GET", reportPath("handoffs", query));
+export const reportBriefings = async (query: string) =>
+  (await request<{ items: BriefingReport[] }>("GET", reportPath("briefings", query))).items;
+export const reportDeliveries = async (query: string) =>
+  (await request<{ items: DeliveryReportRow[] }>("GET", reportPath("deliveries", query))).items;
 
 export interface SignInMethods {
   oidc: boolean;
