@@ -26,7 +26,8 @@ func TestAKeyIsFoundByScanners(t *testing.T) {
 		}
 	}
 	require.Len(t, used, 62, "every character comes up")
-	require.NotEqual(t, New(), New())
+	one, two := New(), New()
+	require.NotEqual(t, one, two)
 }
 
 // TestTheFormatStays: keys that are in use have to be read for ever.

@@ -54,7 +54,9 @@ func (m *memory) SavePSAConnection(ctx context.Context, _ models.Principal, c mo
 func (m *memory) PSAConnectionByCallback(context.Context, []byte) (models.PSAConnectionView, error) {
 	panic("not called")
 }
+
 func (m *memory) DeletePSAConnection(context.Context, models.Principal) error { panic("not called") }
+
 func (m *memory) NotePSAConnection(context.Context, models.ConnectionState, string, string) (bool, error) {
 	return false, nil
 }

@@ -119,6 +119,8 @@ func commands() []command {
 		{"basic-auth", []string{"basic "}, is(`basic[ ]+([a-z0-9+/_-]{6,}={0,2})`), basicValue, false},
 		{"bearer-token", []string{"bearer "}, is(`bearer[ ]+(?:token:?[ ]+)?["']?([\w.~+/-]{12,}=*)`), mixed, false},
 		{"api-key", []string{"x-api-key", "api-key:", "apikey:", "x-auth-token", "x-api-token", "ocp-apim-subscription-key", "x-functions-key", "x-vault-token", "private-token", "x-access-token"}, is(`[a-z-]+["']?[ \t]*[:=][ \t]*["']?([^\s"',;]{8,})`), mixed, false},
+		// Baton's own keys. One of 44 characters is whole; most of one is worth hiding too.
+		{"baton-api-key", []string{"baton_"}, is(`(baton_[a-z0-9]{20,})`), nil, true},
 		{"cookie", []string{"set-cookie:"}, is(`set-cookie:[ \t]*[\w.-]+=([^\s;"']{8,})`), nil, false},
 		{"cookie", []string{"cookie:"}, is(`cookie:[ \t]*([^\r\n]*?[a-z0-9_.-]+=[^\r\n"';]{8,}(?:;[ ]*[\w.-]+=[^;\r\n"']*)*)`), nil, false},
 		{"cookie", []string{"sessionid=", "phpsessid=", "jsessionid=", "asp.net_sessionid=", "connect.sid=", "estsauth=", "estsauthpersistent=", "fedauth=", "rtfa=", "session_id=", "sessiontoken=", "sid="}, is(`[a-z_.]+=([^\s;"'&,]{16,})`), mixed, false},

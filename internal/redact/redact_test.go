@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/baton-handoff/baton/internal/apikey"
 	"github.com/baton-handoff/baton/internal/redact"
 )
 
@@ -268,5 +269,31 @@ func BenchmarkNew(b *testing.B) {
 	for b.Loop() {
 		_, err := redact.New(testKey)
 		require.NoError(b, err)
+	}
+}
+
+// TestOwnAPIKeys: a key of Baton itself in a session is a credential as well.
+func TestOwnAPIKeys(t *testing.T) {
+	t.Parallel()
+	r := redactor(t)
+	rapid.Check(t, func(t *rapid.T) {
+		key := apikey.New().Reveal()
+		text := rapid.SampledFrom([]string{
+			"the script uses %s for alerts", "curl -H 'Authorization: Bearer %s' https://baton.example.com/api/v1/me", "BATON_TOKEN=%s", "%s", "\"%s\"",
+			"it is %s.", "key:%s\n", "x%s", "https://example.com/?k=%s&x=1", "<%s>",
+		}).Draw(t, "text")
+		redacted, counts := r.Text(strings.Replace(text, "%s", key, 1))
+		for i := len(apikey.Prefix); i+8 <= len(key); i++ {
+			if strings.Contains(redacted, key[i:i+8]) {
+				t.Fatalf("%s of the key is left in %q", key[i:i+8], redacted)
+			}
+		}
+		if len(counts) == 0 {
+			t.Fatal("nothing was found")
+		}
+	})
+	for _, text := range []string{"the key that begins with baton_4fKq", "baton_account_id", "SET ROLE baton_app", "baton_request_duration_seconds_bucket"} {
+		redacted, _ := r.Text(text)
+		require.Equal(t, text, redacted)
 	}
 }

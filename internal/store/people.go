@@ -187,7 +187,7 @@ func (s *Store) CreateAccount(ctx context.Context, by models.Principal, a models
 			return nil, err
 		}
 		changes, err := audit.Diff(nil, map[string]any{"name": a.Name})
-		return &models.AuditEntry{Action: models.AuditAccountCreate, Changes: changes}, err
+		return &models.AuditEntry{Action: models.AuditAccountCreate, ThingName: &a.Name, Changes: changes}, err
 	})
 }
 
