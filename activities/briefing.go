@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/baton-handoff/baton/internal/briefing"
@@ -346,8 +344,8 @@ func (q *question) complete(ctx context.Context, p briefing.Prompt) (answer llm.
 			return answer, call, nil
 		}
 		failed := llm.AsError(err)
-		if failed.Usage != (llm.Usage{}) || failed.Status != 0 {
-			q.count(&call, failed.Usage, 0)
+		if answer.Usage != (llm.Usage{}) || failed.Status != 0 {
+			q.count(&call, answer.Usage, 0)
 		} // or nobody knows what it cost, and the estimate stays
 		q.end(ctx, call, models.CallFailed, new(string(failed.Class)))
 		if failed.Class != llm.ClassTruncated || tokens > most || q.briefings.ContextTokens > 0 {
@@ -469,12 +467,12 @@ func (a *Activities) LeaveBriefing(ctx context.Context, in BriefingInput) error 
 
 // over shows how a failed attempt ended.
 func (q *question) over(ctx context.Context, err error) (Asked, error) {
-	err = llm.Final(err, q.tries)
+	err = llm.GaveUp(err, q.tries)
 	var known *llm.Error
 	isModels := errors.As(err, &known)
 	reason := reasonOf(err)
 	e := models.Effect{HandoffID: q.in.HandoffID, State: models.EffectFailed, Reason: &reason, Attempts: q.tries}
-	delay := q.delay(ctx, err)
+	delay := retryDelay(q.tries, err)
 	record := func() error { return q.settle(ctx, e, "") }
 	if !permanent(err) {
 		next := time.Now().Add(delay)
@@ -492,20 +490,7 @@ func (q *question) over(ctx context.Context, err error) (Asked, error) {
 	case recordErr != nil: // readers would never hear of it: try all of it again
 		return Asked{}, temporal.NewApplicationError("How the briefing ended could not be recorded.", string(models.CodeUnavailable))
 	}
-	return Asked{State: e.State, Reason: reason, Again: isModels && known.Lasting()}, nil
-}
-
-// delay is when to ask again: when the service says, or ever later.
-func (q *question) delay(ctx context.Context, err error) time.Duration {
-	if known, ok := errors.AsType[*models.Error](err); ok && known.RetryAfter > 0 {
-		return known.RetryAfter
-	}
-	policy := activity.GetInfo(ctx).RetryPolicy
-	if policy == nil {
-		return EffectFirstRetry
-	}
-	delay := float64(policy.InitialInterval) * math.Pow(policy.BackoffCoefficient, float64(q.tries-1))
-	return time.Duration(min(delay, float64(policy.MaximumInterval)))
+	return Asked{State: e.State, Reason: reason, Again: isModels && known.Class.Lasting()}, nil
 }
 
 func briefingInput(s story) briefing.Input {

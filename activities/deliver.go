@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"errors"
-	"math"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -272,7 +271,7 @@ func (d *delivering) over(ctx context.Context, r notify.Receipt, err error) (Del
 		d.log.ErrorContext(ctx, "somebody could not be told; a person has to mend it", log...)
 		return Delivered{State: models.DeliveryFailed, Reason: reason}, d.end(ctx, end)
 	}
-	delay := deliverDelay(d.attempts, err)
+	delay := retryDelay(d.attempts, err)
 	next := time.Now().Add(delay)
 	end.State, end.NextAttemptAt = models.DeliveryRetrying, &next
 	d.log.WarnContext(ctx, "somebody could not be told yet", log...)
@@ -313,16 +312,6 @@ func (d *delivering) end(ctx context.Context, e models.DeliveryEnd) (err error) 
 	}
 }
 
-// deliverDelay is when it is tried again: when the service asks to, or by
-// backoff.
-func deliverDelay(attempts int, err error) time.Duration {
-	if known, ok := errors.AsType[*models.Error](err); ok && known.RetryAfter > 0 {
-		return known.RetryAfter
-	}
-	delay := float64(EffectFirstRetry) * math.Pow(EffectBackoff, float64(min(max(attempts, 1), 30)-1))
-	return time.Duration(min(delay, float64(EffectMaxRetry)))
-}
-
 // UpdateSent changes a message that was sent, so that it says what became of
 // its handoff. What cannot be changed any more stays as it is.
 func (a *Activities) UpdateSent(ctx context.Context, in DeliverInput) error {
@@ -347,7 +336,7 @@ func (a *Activities) UpdateSent(ctx context.Context, in DeliverInput) error {
 	}
 	if err != nil {
 		return temporal.NewApplicationErrorWithOptions(reasonOf(err), string(models.CodeOf(err)),
-			temporal.ApplicationErrorOptions{NextRetryDelay: deliverDelay(attempt(ctx), err)})
+			temporal.ApplicationErrorOptions{NextRetryDelay: retryDelay(attempt(ctx), err)})
 	}
 	return nil
 }

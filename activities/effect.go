@@ -30,7 +30,7 @@ func (a *Activities) effect(ctx context.Context, kind models.EffectKind, in Effe
 		Reason: &reason, Attempts: int(info.Attempt),
 	}
 	if !permanent(err) && !in.Last {
-		next := time.Now().Add(nextDelay(info.RetryPolicy, info.Attempt, err))
+		next := time.Now().Add(retryDelay(int(info.Attempt), err))
 		state.State, state.NextAttemptAt = models.EffectRetrying, &next
 	}
 	if recordErr := a.records.RecordEffect(ctx, state); recordErr != nil {
@@ -60,18 +60,15 @@ func reasonOf(err error) string {
 	return "An unexpected error; its details are in the worker's log."
 }
 
-// nextDelay is when Temporal will try again after the attempt that ended in
-// err: what err asks for, or else the policy's exponential backoff.
-func nextDelay(policy *temporal.RetryPolicy, attempt int32, err error) time.Duration {
-	var known *models.Error
-	if errors.As(err, &known) && known.RetryAfter > 0 {
+// retryDelay is when to try again after so many attempts, the last of which
+// ended in err: when err says, or ever later. Retry policies of workflows say
+// the same.
+func retryDelay(attempts int, err error) time.Duration {
+	if known, ok := errors.AsType[*models.Error](err); ok && known.RetryAfter > 0 {
 		return known.RetryAfter
 	}
-	if policy == nil {
-		return EffectFirstRetry
-	}
-	delay := float64(policy.InitialInterval) * math.Pow(policy.BackoffCoefficient, float64(attempt-1))
-	return time.Duration(min(delay, float64(policy.MaximumInterval)))
+	delay := float64(EffectFirstRetry) * math.Pow(EffectBackoff, float64(max(attempts, 1)-1))
+	return time.Duration(min(delay, float64(EffectMaxRetry)))
 }
 
 // forTemporal turns an error into Temporal's. Histories are durable, so only

@@ -56,6 +56,8 @@ type LadderNews struct {
 	Pauses []ladder.Span `json:"pauses,omitempty"`
 	// Former held it before that.
 	Former *uuid.UUID `json:"former,omitempty"`
+	// Reserved is until when nobody but the target may claim it.
+	Reserved time.Time `json:"reserved,omitzero"`
 }
 
 // NewsOf folds the transitions of a handoff into what its ladder goes by.
@@ -68,6 +70,7 @@ func NewsOf(snap models.Snapshot) LadderNews {
 		case t.Status == models.StatusQueued && (t.Generation != n.Generation || t.Verb == models.VerbAnswer):
 			// It begins to wait, and whatever was before does not count.
 			n.Kind, n.Since, n.Began, n.Pauses, n.Former = kindOf(snap.Intent, t), t.At, t.Version, nil, holder
+			n.Reserved = deref(t.ReservedUntil)
 			away = time.Time{}
 		case t.Status == models.StatusQueued && !away.IsZero():
 			n.Pauses = append(n.Pauses, ladder.Span{From: away, To: t.At})
@@ -201,11 +204,9 @@ func (a *Activities) policyOf(ctx context.Context, view models.LadderView) (p la
 	if err != nil {
 		return p, nil, err
 	}
-	rules := make([]ladder.Rule, len(rows))
-	for i, row := range rows {
-		if err := json.Unmarshal(row.Rule, &rules[i]); err != nil {
-			return p, nil, fmt.Errorf("reading a stored rule: %w", err)
-		}
+	rules, err := ladder.Rules(rows)
+	if err != nil {
+		return p, nil, err
 	}
 	p = ladder.For(rules, view.TeamID, view.Priority)
 	text, err = json.Marshal(p)
@@ -216,7 +217,7 @@ func (a *Activities) policyOf(ctx context.Context, view models.LadderView) (p la
 func call(p ladder.Policy, view models.LadderView, in LadderAsk) LadderNext {
 	w := ladder.Wait{
 		Intent: view.Intent, Priority: view.Priority, Kind: in.News.Kind, Since: in.News.Since, Pauses: in.News.Pauses,
-		WakeAt: deref(view.WakeAt), Former: deref(in.News.Former),
+		WakeAt: deref(view.WakeAt), Former: deref(in.News.Former), Reserved: in.News.Reserved,
 	}
 	c, skip, found := p.Next(w, in.Calls, in.Now)
 	if !found {

@@ -26,11 +26,23 @@ func TestNewsFoldTransitions(t *testing.T) {
 	create := transition(0, models.VerbCreate, models.StatusQueued, 1, nil)
 	lease := transition(9, models.VerbRelease, models.StatusQueued, 2, nil)
 	lease.Door = models.DoorLease
+	answer := transition(9, models.VerbAnswer, models.StatusQueued, 2, nil)
+	answer.ReservedUntil = new(at(39))
 	for _, c := range []struct {
 		name string
 		ts   []models.Transition
 		want LadderNews
 	}{
+		{
+			"answered",
+			[]models.Transition{create, transition(5, models.VerbClaim, models.StatusClaimed, 1, &ana), transition(7, models.VerbReturn, models.StatusReturned, 1, nil), answer},
+			LadderNews{Generation: 2, Status: models.StatusQueued, Kind: notify.KindAnswered, Since: at(9), Began: 4, Former: &ana, Reserved: at(39)},
+		},
+		{
+			"answered and put back",
+			[]models.Transition{create, answer, transition(11, models.VerbReassign, models.StatusQueued, 3, nil)},
+			LadderNews{Generation: 3, Status: models.StatusQueued, Kind: notify.KindReassigned, Since: at(11), Began: 3},
+		},
 		{"created", []models.Transition{create}, LadderNews{Generation: 1, Status: models.StatusQueued, Kind: notify.KindEscalated, Since: at(0), Began: 1}},
 		{
 			"claimed",

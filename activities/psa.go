@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"errors"
-	"math"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -344,7 +343,7 @@ func (p *push) over(ctx context.Context, r psa.Result, err error) (Pushed, error
 			"handoff_id", p.in.HandoffID, "step", p.step.Step, "attempt", p.step.Attempts, "error", err)
 		return Pushed{State: models.EffectFailed, Reason: reason, Noted: r.NoteID != ""}, p.record(ctx)
 	}
-	delay := pushDelay(p.step.Attempts, err)
+	delay := retryDelay(p.step.Attempts, err)
 	next := time.Now().Add(delay)
 	p.step.State, p.step.NextAttemptAt = models.EffectRetrying, &next
 	p.log.WarnContext(ctx, "a ticket could not be told of a handoff yet", "account_id", p.in.AccountID,
@@ -366,15 +365,6 @@ func (p *push) record(ctx context.Context) error {
 		return temporal.NewApplicationError(reasonOf(err), string(models.CodeOf(err))) // the next attempt finds the note
 	}
 	return nil
-}
-
-// pushDelay is when a step is tried again: when the PSA asks to, or by backoff.
-func pushDelay(attempts int, err error) time.Duration {
-	if known, ok := errors.AsType[*models.Error](err); ok && known.RetryAfter > 0 {
-		return known.RetryAfter
-	}
-	delay := float64(EffectFirstRetry) * math.Pow(EffectBackoff, float64(min(attempts, 30)-1))
-	return time.Duration(min(delay, float64(EffectMaxRetry)))
 }
 
 // ConnectionChanged ends when an account's connection is no longer the version

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -13,9 +12,6 @@ import (
 	"github.com/baton-handoff/baton/internal/briefing"
 	"github.com/baton-handoff/baton/models"
 )
-
-// reportedDays is how far back reports go when nobody says.
-const reportedDays = 30
 
 // GetBriefing reads a handoff's briefing.
 func (h handlers) GetBriefing(ctx context.Context, r gen.GetBriefingRequestObject) (gen.GetBriefingResponseObject, error) {
@@ -134,26 +130,6 @@ func (h handlers) briefingSettings(ctx context.Context) (gen.BriefingSettings, e
 	spent, err := h.o.Records.SpentOnModels(ctx)
 	answer.SpentUSD = usd(spent)
 	return answer, err
-}
-
-// ReportBriefings sums up the account's briefings.
-func (h handlers) ReportBriefings(ctx context.Context, r gen.ReportBriefingsRequestObject) (gen.ReportBriefingsResponseObject, error) {
-	since := time.Now().AddDate(0, 0, -reportedDays).UTC().Truncate(time.Second)
-	if r.Params.Since != nil {
-		since = r.Params.Since.UTC()
-	}
-	rows, err := h.o.Records.BriefingReports(plain(ctx), since)
-	if err != nil {
-		return nil, err
-	}
-	return gen.ReportBriefings200JSONResponse{Since: since, Items: convert(rows, func(r models.BriefingReport) gen.BriefingReport {
-		return gen.BriefingReport{
-			Source: gen.BriefingSource(r.Source), Model: r.Model, PromptVersion: r.PromptVersion,
-			Briefings: r.Briefings, Graded: r.Graded, Useful: r.Useful, Causes: r.Causes, CauseScore: r.CauseScore,
-			Calls: r.Calls, Unusable: r.Unusable, Failed: r.Failed, InputTokens: r.InputTokens, OutputTokens: r.OutputTokens,
-			CostUSD: usd(r.CostMicroUSD), LatencyMS: r.LatencyMS,
-		}
-	})}, nil
 }
 
 // microUSD is how many millionths a dollar has.

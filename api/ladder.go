@@ -1,13 +1,10 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"mime"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -18,12 +15,8 @@ import (
 	"github.com/baton-handoff/baton/models"
 )
 
-// maxReported bounds how many waits a report is made of, and maxWake how far
-// ahead a parked session may be due.
-const (
-	maxReported = 20_000
-	maxWake     = 90 * 24 * time.Hour
-)
+// maxWake is how far ahead a parked session may be due.
+const maxWake = 90 * 24 * time.Hour
 
 // GetLadder tells the account's rules, and what follows from them.
 func (h handlers) GetLadder(ctx context.Context, _ gen.GetLadderRequestObject) (gen.GetLadderResponseObject, error) {
@@ -58,13 +51,13 @@ func (h handlers) ladder(ctx context.Context) (answer gen.Ladder, err error) {
 	if err != nil {
 		return answer, err
 	}
-	answer = gen.Ladder{Rules: make([]ladder.Rule, len(rows)), Effective: []gen.EffectiveLadder{}, Defaults: policies(nil, nil)}
+	rules, err := ladder.Rules(rows)
+	if err != nil {
+		return answer, err
+	}
+	answer = gen.Ladder{Rules: rules, Effective: []gen.EffectiveLadder{}, Defaults: policies(nil, nil)}
 	teams, known := []*uuid.UUID{nil}, map[uuid.UUID]bool{}
-	for i, row := range rows {
-		rule := &answer.Rules[i]
-		if err := json.Unmarshal(row.Rule, rule); err != nil {
-			return answer, fmt.Errorf("reading a stored rule: %w", err)
-		}
+	for _, rule := range rules {
 		if rule.TeamID != nil && !known[*rule.TeamID] {
 			known[*rule.TeamID] = true
 			teams = append(teams, rule.TeamID)
@@ -129,67 +122,6 @@ func (h handlers) handoffLadder(ctx context.Context, session, handoff uuid.UUID)
 		}
 	}
 	return answer, nil
-}
-
-// ReportHandoffs sums up how long handoffs waited.
-func (h handlers) ReportHandoffs(ctx context.Context, r gen.ReportHandoffsRequestObject) (gen.ReportHandoffsResponseObject, error) {
-	now := time.Now()
-	since, until := now.AddDate(0, 0, -reportedDays).UTC().Truncate(time.Second), now.UTC()
-	if r.Params.Since != nil {
-		since = r.Params.Since.UTC()
-	}
-	if r.Params.Until != nil {
-		until = r.Params.Until.UTC()
-	}
-	var wrong fields
-	zone := time.UTC
-	if r.Params.Zone != nil {
-		var err error
-		if zone, err = ladder.Zone(*r.Params.Zone); err != nil {
-			wrong.wrong("zone", "must be the IANA name of a time zone, such as Europe/Berlin")
-		}
-	}
-	if !since.Before(until) {
-		wrong.wrong("until", "must be after since")
-	}
-	if err := wrong.err(); err != nil {
-		return nil, err
-	}
-	waits, err := h.o.Records.HandoffWaits(plain(ctx), since, until, maxReported+1)
-	if err != nil {
-		return nil, err
-	}
-	if len(waits) > maxReported {
-		return nil, models.Errorf(models.CodeInvalid, "There are more than %d handoffs in this time. Ask for a shorter one, with since and until.", maxReported)
-	}
-	rows := ladder.Report(waits, zone, now)
-	if asCSV(string(deref(r.Params.Format)), deref(r.Params.Accept)) {
-		var text bytes.Buffer
-		if err := ladder.WriteCSV(&text, rows); err != nil {
-			return nil, fmt.Errorf("writing a report: %w", err)
-		}
-		return gen.ReportHandoffs200TextCsvResponse{Body: &text, ContentLength: int64(text.Len())}, nil
-	}
-	return gen.ReportHandoffs200JSONResponse{Since: since, Until: until, Items: rows}, nil
-}
-
-// asCSV reports whether CSV is wanted, and JSON is not as well.
-func asCSV(format, accept string) bool {
-	if format != "" {
-		return format == "csv"
-	}
-	csv := false
-	for part := range strings.SplitSeq(accept, ",") {
-		kind, _, err := mime.ParseMediaType(part)
-		if err != nil {
-			continue
-		}
-		if kind == "application/json" {
-			return false
-		}
-		csv = csv || kind == "text/csv"
-	}
-	return csv
 }
 
 // wake reads when a parked session is due, and returns the wish as well, which

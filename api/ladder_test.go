@@ -2,11 +2,9 @@ package api
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +48,10 @@ func (f *fakeLadders) StillHere(_ context.Context, _, _, user uuid.UUID) error {
 func (f *fakeLadders) HandoffWaits(_ context.Context, since, until time.Time, _ int) ([]models.HandoffWait, error) {
 	f.since, f.until = since, until
 	return f.waits, nil
+}
+
+func (f *fakeLadders) WaitingNow(context.Context) ([]models.WaitingNow, error) {
+	return []models.WaitingNow{{Priority: models.PriorityCritical, Open: 2, Oldest: new(noon)}}, nil
 }
 
 func newLadderWorld(t *testing.T) (*world, *fakeLadders) {
@@ -221,42 +223,4 @@ func TestWake(t *testing.T) {
 		require.NotEmpty(t, got.WakeWish)
 		require.WithinDuration(t, time.Now().Add(c.at), *got.WakeAt, 2*time.Minute)
 	}
-}
-
-func TestReportHandoffs(t *testing.T) {
-	t.Parallel()
-	w, f := newLadderWorld(t)
-	claimed := noon.Add(time.Minute)
-	f.waits = []models.HandoffWait{{
-		HandoffID: handoffID, Priority: models.PriorityHigh, QueuedAt: noon, ClaimedAt: &claimed, ClaimedBy: &ana,
-		ClaimerName: new(`=HYPERLINK("http://evil.example")`), Policy: json.RawMessage(`{"claim_within_seconds":90}`),
-	}}
-	path := "/api/v1/reports/handoffs"
-	rec := w.do(ask("GET", path+"?since=2026-11-01T00:00:00Z&until=2026-12-01T00:00:00Z&zone=Europe/Berlin", "", admin))
-	require.Equal(t, 200, rec.Code, rec.Body.String())
-	var report struct{ Items []ladder.Row }
-	require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &report))
-	require.Len(t, report.Items, 5)
-	require.InDelta(t, 60, *report.Items[0].Median, 0)
-	require.InDelta(t, 1, *report.Items[0].Share, 0)
-	require.Equal(t, time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), f.since)
-
-	for _, change := range []func(*http.Request){
-		func(r *http.Request) { r.URL.RawQuery = "format=csv" },
-		func(r *http.Request) { r.Header.Set("Accept", "text/csv;q=0.9, */*") },
-	} {
-		rec := w.do(ask("GET", path, "", admin, change))
-		require.Equal(t, 200, rec.Code, rec.Body.String())
-		require.Equal(t, "text/csv", rec.Header().Get("Content-Type"))
-		lines, err := csv.NewReader(strings.NewReader(rec.Body.String())).ReadAll()
-		require.NoError(t, err)
-		require.Len(t, lines, 6)
-		require.Equal(t, `'=HYPERLINK("http://evil.example")`, lines[5][2], "no spreadsheet computes a name")
-	}
-	rec = w.do(ask("GET", path+"?format=json", "", admin, header("Accept", "text/csv")))
-	require.Equal(t, "application/json", rec.Header().Get("Content-Type"))
-	require.Equal(t, 400, w.do(ask("GET", path+"?zone=Mars", "", admin)).Code)
-	require.Equal(t, 400, w.do(ask("GET", path+"?since=2026-12-01T00:00:00Z&until=2026-11-01T00:00:00Z", "", admin)).Code)
-	f.waits = make([]models.HandoffWait, maxReported+1)
-	require.Equal(t, 400, w.do(ask("GET", path, "", admin)).Code, "a part is not told as if it were all")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/baton-handoff/baton/internal/channels"
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/email"
+	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -44,21 +45,6 @@ func (h handlers) RetryDelivery(ctx context.Context, r gen.RetryDeliveryRequestO
 		}
 	}
 	return gen.RetryDelivery202JSONResponse(delivery(models.DeliveryView{Delivery: row})), nil
-}
-
-// ReportDeliveries sums up the account's notifications.
-func (h handlers) ReportDeliveries(ctx context.Context, r gen.ReportDeliveriesRequestObject) (gen.ReportDeliveriesResponseObject, error) {
-	since := time.Now().AddDate(0, 0, -reportedDays).UTC().Truncate(time.Second)
-	if r.Params.Since != nil {
-		since = r.Params.Since.UTC()
-	}
-	rows, err := h.o.Records.DeliveryCounts(plain(ctx), since)
-	if err != nil {
-		return nil, err
-	}
-	return gen.ReportDeliveries200JSONResponse{Since: since, Items: convert(rows, func(c models.DeliveryCount) gen.DeliveryReportRow {
-		return gen.DeliveryReportRow{Channel: gen.ChannelName(c.Channel), State: gen.DeliveryState(c.State), Count: c.Count, MedianSeconds: c.Seconds}
-	})}, nil
 }
 
 // GetMyNotifications tells how the caller wants to be told.
@@ -243,7 +229,7 @@ func (h handlers) TestChannel(ctx context.Context, r gen.TestChannelRequestObjec
 func channelChange(body gen.NewChannel) (channels.Change, error) {
 	o := deref(body.Options)
 	ch := channels.Change{
-		Kind: notify.ChannelName(body.Kind), Name: body.Name, Credentials: map[string]notify.Secret{},
+		Kind: notify.ChannelName(body.Kind), Name: body.Name, Credentials: map[string]secrets.Secret{},
 		Settings: channels.Settings{
 			Host: deref(o.Host), Security: email.Security(deref(o.Security)), Username: deref(o.Username), From: deref(o.From),
 			To: deref(o.To), Direct: deref(o.Direct), UserID: deref(o.UserID),
@@ -266,7 +252,7 @@ func channelChange(body gen.NewChannel) (channels.Change, error) {
 	} {
 		if value != nil {
 			wrong.text("/credentials/"+name, *value)
-			ch.Credentials[name] = notify.Secret(*value)
+			ch.Credentials[name] = secrets.Secret(*value)
 		}
 	}
 	return ch, wrong.err()

@@ -97,12 +97,13 @@ type LadderRecords interface {
 	// StillHere fails with [models.CodeConflict] when it is too late.
 	StillHere(ctx context.Context, sessionID, handoffID, user uuid.UUID) error
 	HandoffWaits(ctx context.Context, since, until time.Time, limit int) ([]models.HandoffWait, error)
+	WaitingNow(ctx context.Context) ([]models.WaitingNow, error)
 }
 
 // NotificationRecords is what is stored of notifications.
 type NotificationRecords interface {
 	Deliveries(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.DeliveryView, error)
-	DeliveryCounts(ctx context.Context, since time.Time) ([]models.DeliveryCount, error)
+	DeliveryCounts(ctx context.Context, since, until time.Time) ([]models.DeliveryCount, error)
 	NotificationSettings(ctx context.Context, user uuid.UUID) (settings models.NotificationSettings, found bool, err error)
 	SaveNotificationSettings(ctx context.Context, user uuid.UUID, settings models.NotificationSettings) error
 }
@@ -114,7 +115,7 @@ type BriefingRecords interface {
 	// BriefingVersionAt is the newest version at a time; 0 without one.
 	BriefingVersionAt(ctx context.Context, handoffID uuid.UUID, at time.Time) (int, error)
 	SaveBriefingGrade(ctx context.Context, g models.BriefingGrade) error
-	BriefingReports(ctx context.Context, since time.Time) ([]models.BriefingReport, error)
+	BriefingReports(ctx context.Context, since, until time.Time) ([]models.BriefingReport, error)
 	BriefingSettings(ctx context.Context) (settings models.BriefingSettings, found bool, err error)
 	SaveBriefingSettings(ctx context.Context, by models.Principal, settings models.BriefingSettings) error
 	// SpentOnModels is in millionths of a US dollar, for the month so far.

@@ -13,6 +13,7 @@ import (
 	"github.com/baton-handoff/baton/api/gen"
 	"github.com/baton-handoff/baton/internal/connections"
 	port "github.com/baton-handoff/baton/internal/psa"
+	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -174,7 +175,7 @@ func psaChange(place string, body gen.NewPSAConnection) (connections.Change, err
 	} {
 		if value != nil {
 			wrong.text(place+"/credentials/"+name, *value)
-			ch.Credentials[name] = port.Secret(*value)
+			ch.Credentials[name] = secrets.Secret(*value)
 		}
 	}
 	slices.SortFunc(wrong, func(a, b models.FieldError) int { return strings.Compare(a.Field, b.Field) })

@@ -1,9 +1,8 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"fmt"
+	"io"
 	"net/mail"
 	"strings"
 	"time"
@@ -203,7 +202,7 @@ func (h handlers) ListAudit(ctx context.Context, r gen.ListAuditRequestObject) (
 	f := models.AuditFilter{
 		ActorID: r.Params.Actor, Action: models.AuditAction(deref(r.Params.Action)), Since: utc(r.Params.Since), Until: utc(r.Params.Until),
 	}
-	csv := asCSV(string(deref(r.Params.Format)), deref(r.Params.Accept))
+	csv := asCSV(r.Params.Format, r.Params.Accept)
 	if csv {
 		p = models.Page{Cursor: "", Limit: maxAudited}
 	}
@@ -217,11 +216,8 @@ func (h handlers) ListAudit(ctx context.Context, r gen.ListAuditRequestObject) (
 	if next != "" {
 		return nil, models.Errorf(models.CodeInvalid, "There are more than %d entries. Ask for a shorter time, with since and until.", maxAudited)
 	}
-	var text bytes.Buffer
-	if err := audit.WriteCSV(&text, rows); err != nil {
-		return nil, fmt.Errorf("writing the audit log: %w", err)
-	}
-	return gen.ListAudit200TextCsvResponse{Body: &text, ContentLength: int64(text.Len())}, nil
+	text, err := table(func(to io.Writer) error { return audit.WriteCSV(to, rows) })
+	return gen.ListAudit200TextCsvResponse{Body: text, ContentLength: int64(text.Len())}, err
 }
 
 func colleague(c models.Colleague) gen.User {

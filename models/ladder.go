@@ -93,6 +93,14 @@ type HandoffWait struct {
 	Policy json.RawMessage
 }
 
+// WaitingNow is how many handoffs of a priority wait.
+type WaitingNow struct {
+	Priority Priority
+	Open     int
+	// Oldest is since when the one waits that was put into the queue first.
+	Oldest *time.Time
+}
+
 // LadderEvent is the part of an event that tells of the ladder.
 type LadderEvent struct {
 	State  LadderState `json:"state"`

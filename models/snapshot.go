@@ -29,12 +29,24 @@ type Transition struct {
 // Snapshot is what leaves the workflow: the handoff and every transition so
 // far, in order. The last one is where the handoff stands.
 type Snapshot struct {
-	AccountID   uuid.UUID    `json:"account_id"`
-	SessionID   uuid.UUID    `json:"session_id"`
-	HandoffID   uuid.UUID    `json:"handoff_id"`
-	Intent      Intent       `json:"intent"`
-	SenderID    uuid.UUID    `json:"sender_id"`
-	Transitions []Transition `json:"transitions"`
+	AccountID uuid.UUID `json:"account_id"`
+	SessionID uuid.UUID `json:"session_id"`
+	HandoffID uuid.UUID `json:"handoff_id"`
+	Intent    Intent    `json:"intent"`
+	SenderID  uuid.UUID `json:"sender_id"`
+	// ReserveSeconds is for how long an answer reserves the handoff for who asked;
+	// nil is [ReservedFor].
+	ReserveSeconds *int64       `json:"reserve_seconds,omitempty"`
+	Transitions    []Transition `json:"transitions"`
+}
+
+// Reserve is for how long an answer reserves the handoff for who asked; zero is
+// not at all.
+func (s Snapshot) Reserve() time.Duration {
+	if s.ReserveSeconds == nil {
+		return ReservedFor
+	}
+	return time.Duration(*s.ReserveSeconds) * time.Second
 }
 
 // Last is the newest transition. A snapshot is never without one.

@@ -16,7 +16,7 @@ import (
 func Begin(in HandoffInput) models.Snapshot {
 	return models.Snapshot{
 		AccountID: in.AccountID, SessionID: in.SessionID, HandoffID: in.HandoffID,
-		Intent: in.Intent, SenderID: in.SenderID,
+		Intent: in.Intent, SenderID: in.SenderID, ReserveSeconds: in.ReserveSeconds,
 		Transitions: []models.Transition{{
 			Version: 1, Verb: models.VerbCreate, Door: models.DoorAPI, ActorID: in.SenderID, At: in.CreatedAt.UTC(),
 			Generation: 1, Status: models.StatusQueued, TargetUserID: in.TargetUserID,
@@ -25,7 +25,8 @@ func Begin(in HandoffInput) models.Snapshot {
 }
 
 // StateOf is the state of a handoff as its row tells it. It knows only the
-// last transition, which is all that Decide looks at.
+// last transition, which is all that Decide looks at to refuse a request. For how
+// long an answer would reserve it, the row does not tell.
 func StateOf(row models.Handoff) models.Snapshot {
 	at := row.UpdatedAt
 	if row.ClaimedAt != nil {
@@ -176,8 +177,10 @@ func Decide(s models.Snapshot, verb models.Verb, r Request, at time.Time) (Decis
 		if r.ActorID != s.SenderID && !admin {
 			return refuse(models.CodeForbidden, "Only who handed the session off, or an admin, can answer.")
 		}
-		until := stamp(at).Add(models.ReservedFor)
-		next.ReservedUntil = &until
+		if reserve := s.Reserve(); reserve > 0 {
+			until := stamp(at).Add(reserve)
+			next.ReservedUntil = &until
+		}
 		return requeue(now.TargetUserID)
 
 	case models.VerbCancel:

@@ -223,6 +223,33 @@ func TestReservedSaysForWhom(t *testing.T) {
 	require.Equal(t, e.Reservation, back.Reservation)
 }
 
+// TestThePolicySaysForHowLongAnAnswerReserves: nothing said, as before there was
+// a policy, is the default.
+func TestThePolicySaysForHowLongAnAnswerReserves(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		seconds *int64
+		want    time.Duration
+	}{
+		"nothing said": {nil, models.ReservedFor}, "two hours": {new(int64(7200)), 2 * time.Hour}, "not at all": {new(int64(0)), 0},
+	} {
+		s := Begin(HandoffInput{HandoffID: uuid.New(), Intent: models.IntentEscalate, SenderID: sender, CreatedAt: testEpoch, ReserveSeconds: c.seconds})
+		perform(t, &s, act{verb: models.VerbClaim, who: ana}, act{verb: models.VerbReturn, who: ana}, act{verb: models.VerbAnswer, who: sender})
+		answered := s.Last()
+		require.Equal(t, ana, *answered.TargetUserID, name)
+		claim := act{verb: models.VerbClaim, who: ben}.request(s)
+		_, err := Decide(s, models.VerbClaim, claim, answered.At.Add(c.want))
+		require.NoError(t, err, name)
+		if c.want == 0 {
+			require.Nil(t, answered.ReservedUntil, name)
+			continue
+		}
+		require.Equal(t, answered.At.Add(c.want), *answered.ReservedUntil, name)
+		_, err = Decide(s, models.VerbClaim, claim, answered.At.Add(c.want-1))
+		require.Equal(t, models.CodeReserved, models.CodeOf(err), name)
+	}
+}
+
 func TestRequestOfAnotherHandoffIsRefused(t *testing.T) {
 	t.Parallel()
 	s := begin(models.IntentEscalate)

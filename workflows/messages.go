@@ -139,6 +139,10 @@ type HandoffInput struct {
 	SenderID     uuid.UUID       `json:"sender_id"`
 	TargetUserID *uuid.UUID      `json:"target_user_id,omitempty"`
 	CreatedAt    time.Time       `json:"created_at"`
+	// ReserveSeconds is for how long an answer reserves the handoff for who asked,
+	// by the policy of the day; nil, as earlier versions send it, is
+	// [models.ReservedFor].
+	ReserveSeconds *int64 `json:"reserve_seconds,omitempty"`
 }
 
 // Request is the argument of the Updates claim, release, reassign, resolve,

@@ -716,6 +716,36 @@ func (e ReadinessStatus) Valid() bool {
 	}
 }
 
+// Defines values for ReportGroup.
+const (
+	ReportGroupAll      ReportGroup = "all"
+	ReportGroupDay      ReportGroup = "day"
+	ReportGroupEngineer ReportGroup = "engineer"
+	ReportGroupHour     ReportGroup = "hour"
+	ReportGroupPriority ReportGroup = "priority"
+	ReportGroupTeam     ReportGroup = "team"
+)
+
+// Valid indicates whether the value is a known member of the ReportGroup enum.
+func (e ReportGroup) Valid() bool {
+	switch e {
+	case ReportGroupAll:
+		return true
+	case ReportGroupDay:
+		return true
+	case ReportGroupEngineer:
+		return true
+	case ReportGroupHour:
+		return true
+	case ReportGroupPriority:
+		return true
+	case ReportGroupTeam:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Role.
 const (
 	RoleAdmin    Role = "admin"
@@ -815,6 +845,24 @@ func (e StepKind) Valid() bool {
 	}
 }
 
+// Defines values for TableFormat.
+const (
+	TableFormatCsv  TableFormat = "csv"
+	TableFormatJSON TableFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the TableFormat enum.
+func (e TableFormat) Valid() bool {
+	switch e {
+	case TableFormatCsv:
+		return true
+	case TableFormatJSON:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserKind.
 const (
 	UserKindPerson  UserKind = "person"
@@ -863,42 +911,6 @@ func (e Verb) Valid() bool {
 	case VerbResolve:
 		return true
 	case VerbReturn:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ListAuditParamsFormat.
-const (
-	ListAuditParamsFormatCsv  ListAuditParamsFormat = "csv"
-	ListAuditParamsFormatJSON ListAuditParamsFormat = "json"
-)
-
-// Valid indicates whether the value is a known member of the ListAuditParamsFormat enum.
-func (e ListAuditParamsFormat) Valid() bool {
-	switch e {
-	case ListAuditParamsFormatCsv:
-		return true
-	case ListAuditParamsFormatJSON:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ReportHandoffsParamsFormat.
-const (
-	ReportHandoffsParamsFormatCsv  ReportHandoffsParamsFormat = "csv"
-	ReportHandoffsParamsFormatJSON ReportHandoffsParamsFormat = "json"
-)
-
-// Valid indicates whether the value is a known member of the ReportHandoffsParamsFormat enum.
-func (e ReportHandoffsParamsFormat) Valid() bool {
-	switch e {
-	case ReportHandoffsParamsFormatCsv:
-		return true
-	case ReportHandoffsParamsFormatJSON:
 		return true
 	default:
 		return false
@@ -1681,6 +1693,9 @@ type HandoffReports struct {
 	Items []HandoffReport `json:"items"`
 	Since time.Time       `json:"since"`
 	Until time.Time       `json:"until"`
+
+	// Waiting What waits now, whenever it began, by priority, the most urgent first.
+	Waiting []WaitingNow `json:"waiting"`
 }
 
 // Health defines model for Health.
@@ -2321,6 +2336,9 @@ type Release struct {
 	Note *string `json:"note,omitempty"`
 }
 
+// ReportGroup defines model for ReportGroup.
+type ReportGroup string
+
 // Reserved For whom the handoff is kept.
 type Reserved struct {
 	// Error Always `reserved`.
@@ -2434,6 +2452,9 @@ type Step struct {
 // StepKind What a step is.
 type StepKind string
 
+// TableFormat defines model for TableFormat.
+type TableFormat string
+
 // Team The audience of a queue.
 //
 // Examples: {"created_at":"2026-11-04T09:38:52Z","id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","members":7,"name":"Service desk"}
@@ -2540,6 +2561,18 @@ type Users struct {
 // Verb What was decided.
 type Verb string
 
+// WaitingNow defines model for WaitingNow.
+type WaitingNow struct {
+	// OldestOpenAt Since when the oldest of them waits.
+	OldestOpenAt *time.Time `json:"oldest_open_at"`
+
+	// Open How many wait.
+	Open int `json:"open"`
+
+	// Priority How urgent it is.
+	Priority Priority `json:"priority"`
+}
+
 // Wake One of three: an instant, minutes from now, or the next time that the clocks of a zone show a time.
 type Wake struct {
 	// AfterMinutes So long from now.
@@ -2572,6 +2605,18 @@ type IdempotencyKey = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// ReportAccept defines model for ReportAccept.
+type ReportAccept = string
+
+// ReportFormat defines model for ReportFormat.
+type ReportFormat = TableFormat
+
+// ReportSince defines model for ReportSince.
+type ReportSince = time.Time
+
+// ReportUntil defines model for ReportUntil.
+type ReportUntil = time.Time
 
 // Search defines model for Search.
 type Search = string
@@ -2768,47 +2813,62 @@ type ListAuditParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Format How to answer, whatever `Accept` says.
-	Format *ListAuditParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+	Format *ReportFormat `form:"format,omitempty" json:"format,omitempty"`
 
 	// Accept `text/csv` for CSV.
-	Accept *string `json:"Accept,omitempty"`
+	Accept *ReportAccept `json:"Accept,omitempty"`
 }
-
-// ListAuditParamsFormat defines parameters for ListAudit.
-type ListAuditParamsFormat string
 
 // ReportBriefingsParams defines parameters for ReportBriefings.
 type ReportBriefingsParams struct {
-	// Since Briefings from then on; without it, of the last 30 days.
-	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+	// Since From then on; without it, the last 30 days.
+	Since *ReportSince `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Before then; without it, until now.
+	Until *ReportUntil `form:"until,omitempty" json:"until,omitempty"`
+
+	// Format How to answer, whatever `Accept` says.
+	Format *ReportFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Accept `text/csv` for CSV.
+	Accept *ReportAccept `json:"Accept,omitempty"`
 }
 
 // ReportDeliveriesParams defines parameters for ReportDeliveries.
 type ReportDeliveriesParams struct {
-	// Since Notifications from then on; without it, of the last 30 days.
-	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+	// Since From then on; without it, the last 30 days.
+	Since *ReportSince `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Before then; without it, until now.
+	Until *ReportUntil `form:"until,omitempty" json:"until,omitempty"`
+
+	// Format How to answer, whatever `Accept` says.
+	Format *ReportFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Accept `text/csv` for CSV.
+	Accept *ReportAccept `json:"Accept,omitempty"`
 }
 
 // ReportHandoffsParams defines parameters for ReportHandoffs.
 type ReportHandoffsParams struct {
 	// Since From then on; without it, the last 30 days.
-	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+	Since *ReportSince `form:"since,omitempty" json:"since,omitempty"`
 
 	// Until Before then; without it, until now.
-	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+	Until *ReportUntil `form:"until,omitempty" json:"until,omitempty"`
 
 	// Zone The time zone whose days are meant, by its IANA name; without it, UTC.
 	Zone *string `form:"zone,omitempty" json:"zone,omitempty"`
 
+	// Group Only the rows of this group.
+	Group *ReportGroup `form:"group,omitempty" json:"group,omitempty"`
+
 	// Format How to answer, whatever `Accept` says.
-	Format *ReportHandoffsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+	Format *ReportFormat `form:"format,omitempty" json:"format,omitempty"`
 
 	// Accept `text/csv` for CSV.
-	Accept *string `json:"Accept,omitempty"`
+	Accept *ReportAccept `json:"Accept,omitempty"`
 }
-
-// ReportHandoffsParamsFormat defines parameters for ReportHandoffs.
-type ReportHandoffsParamsFormat string
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
@@ -3135,9 +3195,9 @@ type ClientInterface interface {
 	// AnswerHandoffWithBody Answer the questions of a returned handoff
 	//
 	// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-	// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-	// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-	// up by one.
+	// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+	// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+	// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3147,9 +3207,9 @@ type ClientInterface interface {
 	// AnswerHandoff Answer the questions of a returned handoff
 	//
 	// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-	// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-	// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-	// up by one.
+	// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+	// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+	// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3703,6 +3763,8 @@ type ClientInterface interface {
 	// How useful the briefings of a time were, and what they cost, for each model and version of the prompt, and for
 	// the rules. A handoff counts with its newest briefing.
 	//
+	// As CSV with `format=csv`, or `Accept: text/csv`.
+	//
 	// Corresponds with GET /api/v1/reports/briefings (the `ReportBriefings` operationId).
 	ReportBriefings(ctx context.Context, params *ReportBriefingsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -3710,14 +3772,16 @@ type ClientInterface interface {
 	//
 	// How many of the account's notifications of a time stand how, for each channel, and how soon they were sent.
 	//
+	// As CSV with `format=csv`, or `Accept: text/csv`.
+	//
 	// Corresponds with GET /api/v1/reports/deliveries (the `ReportDeliveries` operationId).
 	ReportDeliveries(ctx context.Context, params *ReportDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReportHandoffs Sum up how long handoffs waited
 	//
 	// How long handoffs that were put into the queue in a time waited for their claim: all together, and by team,
-	// priority, day and who claimed. Each time that a handoff was put into the queue counts; what was cancelled or
-	// reassigned before anybody claimed it does not.
+	// priority, day, hour of the week and who claimed. Each time that a handoff was put into the queue counts; what was
+	// cancelled or reassigned before anybody claimed it does not. What waits now is told beside it, whenever it began.
 	//
 	// As CSV with `format=csv`, or `Accept: text/csv`.
 	//
@@ -4053,9 +4117,9 @@ func (c *Client) GetHandoff(ctx context.Context, id SessionID, hid HandoffID, re
 // AnswerHandoffWithBody Answer the questions of a returned handoff
 //
 // Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-// up by one.
+// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4075,9 +4139,9 @@ func (c *Client) AnswerHandoffWithBody(ctx context.Context, id SessionID, hid Ha
 // AnswerHandoff Answer the questions of a returned handoff
 //
 // Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-// up by one.
+// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5181,6 +5245,8 @@ func (c *Client) ListPSAKinds(ctx context.Context, reqEditors ...RequestEditorFn
 // How useful the briefings of a time were, and what they cost, for each model and version of the prompt, and for
 // the rules. A handoff counts with its newest briefing.
 //
+// As CSV with `format=csv`, or `Accept: text/csv`.
+//
 // Corresponds with GET /api/v1/reports/briefings (the `ReportBriefings` operationId).
 func (c *Client) ReportBriefings(ctx context.Context, params *ReportBriefingsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReportBriefingsRequest(c.Server, params)
@@ -5198,6 +5264,8 @@ func (c *Client) ReportBriefings(ctx context.Context, params *ReportBriefingsPar
 //
 // How many of the account's notifications of a time stand how, for each channel, and how soon they were sent.
 //
+// As CSV with `format=csv`, or `Accept: text/csv`.
+//
 // Corresponds with GET /api/v1/reports/deliveries (the `ReportDeliveries` operationId).
 func (c *Client) ReportDeliveries(ctx context.Context, params *ReportDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReportDeliveriesRequest(c.Server, params)
@@ -5214,8 +5282,8 @@ func (c *Client) ReportDeliveries(ctx context.Context, params *ReportDeliveriesP
 // ReportHandoffs Sum up how long handoffs waited
 //
 // How long handoffs that were put into the queue in a time waited for their claim: all together, and by team,
-// priority, day and who claimed. Each time that a handoff was put into the queue counts; what was cancelled or
-// reassigned before anybody claimed it does not.
+// priority, day, hour of the week and who claimed. Each time that a handoff was put into the queue counts; what was
+// cancelled or reassigned before anybody claimed it does not. What waits now is told beside it, whenever it began.
 //
 // As CSV with `format=csv`, or `Accept: text/csv`.
 //
@@ -7914,6 +7982,30 @@ func NewReportBriefingsRequest(server string, params *ReportBriefingsParams) (*h
 
 		}
 
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -7923,6 +8015,21 @@ func NewReportBriefingsRequest(server string, params *ReportBriefingsParams) (*h
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.Accept != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept", *params.Accept, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -7968,6 +8075,30 @@ func NewReportDeliveriesRequest(server string, params *ReportDeliveriesParams) (
 
 		}
 
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -7977,6 +8108,21 @@ func NewReportDeliveriesRequest(server string, params *ReportDeliveriesParams) (
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.Accept != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept", *params.Accept, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -8037,6 +8183,18 @@ func NewReportHandoffsRequest(server string, params *ReportHandoffsParams) (*htt
 		if params.Zone != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "zone", *params.Zone, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Group != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "group", *params.Group, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -8694,9 +8852,9 @@ type ClientWithResponsesInterface interface {
 	// AnswerHandoffWithBodyWithResponse Answer the questions of a returned handoff
 	//
 	// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-	// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-	// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-	// up by one.
+	// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+	// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+	// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8706,9 +8864,9 @@ type ClientWithResponsesInterface interface {
 	// AnswerHandoffWithResponse Answer the questions of a returned handoff
 	//
 	// Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-	// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-	// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-	// up by one.
+	// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+	// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+	// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9306,6 +9464,8 @@ type ClientWithResponsesInterface interface {
 	// How useful the briefings of a time were, and what they cost, for each model and version of the prompt, and for
 	// the rules. A handoff counts with its newest briefing.
 	//
+	// As CSV with `format=csv`, or `Accept: text/csv`.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/reports/briefings (the `ReportBriefings` operationId).
@@ -9315,6 +9475,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// How many of the account's notifications of a time stand how, for each channel, and how soon they were sent.
 	//
+	// As CSV with `format=csv`, or `Accept: text/csv`.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/reports/deliveries (the `ReportDeliveries` operationId).
@@ -9323,8 +9485,8 @@ type ClientWithResponsesInterface interface {
 	// ReportHandoffsWithResponse Sum up how long handoffs waited
 	//
 	// How long handoffs that were put into the queue in a time waited for their claim: all together, and by team,
-	// priority, day and who claimed. Each time that a handoff was put into the queue counts; what was cancelled or
-	// reassigned before anybody claimed it does not.
+	// priority, day, hour of the week and who claimed. Each time that a handoff was put into the queue counts; what was
+	// cancelled or reassigned before anybody claimed it does not. What waits now is told beside it, whenever it began.
 	//
 	// As CSV with `format=csv`, or `Accept: text/csv`.
 	//
@@ -14749,6 +14911,8 @@ type ReportBriefingsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *BriefingReports
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Invalid
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthenticated
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -14768,6 +14932,11 @@ type ReportBriefingsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ReportBriefingsResponse) GetJSON200() *BriefingReports {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ReportBriefingsResponse) GetApplicationProblemJSON400() *Invalid {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -14839,6 +15008,8 @@ type ReportDeliveriesResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *DeliveryReport
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Invalid
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthenticated
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -14858,6 +15029,11 @@ type ReportDeliveriesResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ReportDeliveriesResponse) GetJSON200() *DeliveryReport {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ReportDeliveriesResponse) GetApplicationProblemJSON400() *Invalid {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -16410,9 +16586,9 @@ func (c *ClientWithResponses) GetHandoffWithResponse(ctx context.Context, id Ses
 // AnswerHandoffWithBodyWithResponse Answer the questions of a returned handoff
 //
 // Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-// up by one.
+// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -16428,9 +16604,9 @@ func (c *ClientWithResponses) AnswerHandoffWithBodyWithResponse(ctx context.Cont
 // AnswerHandoffWithResponse Answer the questions of a returned handoff
 //
 // Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-// may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-// is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-// up by one.
+// may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+// handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+// anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -17358,6 +17534,8 @@ func (c *ClientWithResponses) ListPSAKindsWithResponse(ctx context.Context, reqE
 // How useful the briefings of a time were, and what they cost, for each model and version of the prompt, and for
 // the rules. A handoff counts with its newest briefing.
 //
+// As CSV with `format=csv`, or `Accept: text/csv`.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/v1/reports/briefings (the `ReportBriefings` operationId).
@@ -17373,6 +17551,8 @@ func (c *ClientWithResponses) ReportBriefingsWithResponse(ctx context.Context, p
 //
 // How many of the account's notifications of a time stand how, for each channel, and how soon they were sent.
 //
+// As CSV with `format=csv`, or `Accept: text/csv`.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/v1/reports/deliveries (the `ReportDeliveries` operationId).
@@ -17387,8 +17567,8 @@ func (c *ClientWithResponses) ReportDeliveriesWithResponse(ctx context.Context, 
 // ReportHandoffsWithResponse Sum up how long handoffs waited
 //
 // How long handoffs that were put into the queue in a time waited for their claim: all together, and by team,
-// priority, day and who claimed. Each time that a handoff was put into the queue counts; what was cancelled or
-// reassigned before anybody claimed it does not.
+// priority, day, hour of the week and who claimed. Each time that a handoff was put into the queue counts; what was
+// cancelled or reassigned before anybody claimed it does not. What waits now is told beside it, whenever it began.
 //
 // As CSV with `format=csv`, or `Accept: text/csv`.
 //
@@ -22746,6 +22926,13 @@ func ParseReportBriefingsResponse(rsp *http.Response) (*ReportBriefingsResponse,
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthenticated
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22780,6 +22967,9 @@ func ParseReportBriefingsResponse(rsp *http.Response) (*ReportBriefingsResponse,
 			return nil, err
 		}
 		response.ApplicationProblemJSON503 = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
 
 	}
 
@@ -22830,6 +23020,13 @@ func ParseReportDeliveriesResponse(rsp *http.Response) (*ReportDeliveriesRespons
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthenticated
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22864,6 +23061,9 @@ func ParseReportDeliveriesResponse(rsp *http.Response) (*ReportDeliveriesRespons
 			return nil, err
 		}
 		response.ApplicationProblemJSON503 = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
 
 	}
 

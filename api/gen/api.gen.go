@@ -696,6 +696,36 @@ func (e ReadinessStatus) Valid() bool {
 	}
 }
 
+// Defines values for ReportGroup.
+const (
+	ReportGroupAll      ReportGroup = "all"
+	ReportGroupDay      ReportGroup = "day"
+	ReportGroupEngineer ReportGroup = "engineer"
+	ReportGroupHour     ReportGroup = "hour"
+	ReportGroupPriority ReportGroup = "priority"
+	ReportGroupTeam     ReportGroup = "team"
+)
+
+// Valid indicates whether the value is a known member of the ReportGroup enum.
+func (e ReportGroup) Valid() bool {
+	switch e {
+	case ReportGroupAll:
+		return true
+	case ReportGroupDay:
+		return true
+	case ReportGroupEngineer:
+		return true
+	case ReportGroupHour:
+		return true
+	case ReportGroupPriority:
+		return true
+	case ReportGroupTeam:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Role.
 const (
 	RoleAdmin    Role = "admin"
@@ -795,6 +825,24 @@ func (e StepKind) Valid() bool {
 	}
 }
 
+// Defines values for TableFormat.
+const (
+	TableFormatCsv  TableFormat = "csv"
+	TableFormatJSON TableFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the TableFormat enum.
+func (e TableFormat) Valid() bool {
+	switch e {
+	case TableFormatCsv:
+		return true
+	case TableFormatJSON:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserKind.
 const (
 	UserKindPerson  UserKind = "person"
@@ -843,42 +891,6 @@ func (e Verb) Valid() bool {
 	case VerbResolve:
 		return true
 	case VerbReturn:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ListAuditParamsFormat.
-const (
-	ListAuditParamsFormatCsv  ListAuditParamsFormat = "csv"
-	ListAuditParamsFormatJSON ListAuditParamsFormat = "json"
-)
-
-// Valid indicates whether the value is a known member of the ListAuditParamsFormat enum.
-func (e ListAuditParamsFormat) Valid() bool {
-	switch e {
-	case ListAuditParamsFormatCsv:
-		return true
-	case ListAuditParamsFormatJSON:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ReportHandoffsParamsFormat.
-const (
-	ReportHandoffsParamsFormatCsv  ReportHandoffsParamsFormat = "csv"
-	ReportHandoffsParamsFormatJSON ReportHandoffsParamsFormat = "json"
-)
-
-// Valid indicates whether the value is a known member of the ReportHandoffsParamsFormat enum.
-func (e ReportHandoffsParamsFormat) Valid() bool {
-	switch e {
-	case ReportHandoffsParamsFormatCsv:
-		return true
-	case ReportHandoffsParamsFormatJSON:
 		return true
 	default:
 		return false
@@ -1567,6 +1579,9 @@ type HandoffReports struct {
 	Items []HandoffReport `json:"items"`
 	Since time.Time       `json:"since"`
 	Until time.Time       `json:"until"`
+
+	// Waiting What waits now, whenever it began, by priority, the most urgent first.
+	Waiting []WaitingNow `json:"waiting"`
 }
 
 // Health defines model for Health.
@@ -2207,6 +2222,9 @@ type Release struct {
 	Note *string `json:"note,omitempty"`
 }
 
+// ReportGroup defines model for ReportGroup.
+type ReportGroup string
+
 // Reserved For whom the handoff is kept.
 type Reserved struct {
 	// Error Always `reserved`.
@@ -2320,6 +2338,9 @@ type Step struct {
 // StepKind What a step is.
 type StepKind string
 
+// TableFormat defines model for TableFormat.
+type TableFormat string
+
 // Team The audience of a queue.
 //
 // Examples: {"created_at":"2026-11-04T09:38:52Z","id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","members":7,"name":"Service desk"}
@@ -2426,6 +2447,18 @@ type Users struct {
 // Verb What was decided.
 type Verb string
 
+// WaitingNow defines model for WaitingNow.
+type WaitingNow struct {
+	// OldestOpenAt Since when the oldest of them waits.
+	OldestOpenAt *time.Time `json:"oldest_open_at"`
+
+	// Open How many wait.
+	Open int `json:"open"`
+
+	// Priority How urgent it is.
+	Priority Priority `json:"priority"`
+}
+
 // Wake One of three: an instant, minutes from now, or the next time that the clocks of a zone show a time.
 type Wake struct {
 	// AfterMinutes So long from now.
@@ -2458,6 +2491,18 @@ type IdempotencyKey = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// ReportAccept defines model for ReportAccept.
+type ReportAccept = string
+
+// ReportFormat defines model for ReportFormat.
+type ReportFormat = TableFormat
+
+// ReportSince defines model for ReportSince.
+type ReportSince = time.Time
+
+// ReportUntil defines model for ReportUntil.
+type ReportUntil = time.Time
 
 // Search defines model for Search.
 type Search = string
@@ -2654,47 +2699,62 @@ type ListAuditParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Format How to answer, whatever `Accept` says.
-	Format *ListAuditParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+	Format *ReportFormat `form:"format,omitempty" json:"format,omitempty"`
 
 	// Accept `text/csv` for CSV.
-	Accept *string `json:"Accept,omitempty"`
+	Accept *ReportAccept `json:"Accept,omitempty"`
 }
-
-// ListAuditParamsFormat defines parameters for ListAudit.
-type ListAuditParamsFormat string
 
 // ReportBriefingsParams defines parameters for ReportBriefings.
 type ReportBriefingsParams struct {
-	// Since Briefings from then on; without it, of the last 30 days.
-	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+	// Since From then on; without it, the last 30 days.
+	Since *ReportSince `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Before then; without it, until now.
+	Until *ReportUntil `form:"until,omitempty" json:"until,omitempty"`
+
+	// Format How to answer, whatever `Accept` says.
+	Format *ReportFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Accept `text/csv` for CSV.
+	Accept *ReportAccept `json:"Accept,omitempty"`
 }
 
 // ReportDeliveriesParams defines parameters for ReportDeliveries.
 type ReportDeliveriesParams struct {
-	// Since Notifications from then on; without it, of the last 30 days.
-	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+	// Since From then on; without it, the last 30 days.
+	Since *ReportSince `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Before then; without it, until now.
+	Until *ReportUntil `form:"until,omitempty" json:"until,omitempty"`
+
+	// Format How to answer, whatever `Accept` says.
+	Format *ReportFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Accept `text/csv` for CSV.
+	Accept *ReportAccept `json:"Accept,omitempty"`
 }
 
 // ReportHandoffsParams defines parameters for ReportHandoffs.
 type ReportHandoffsParams struct {
 	// Since From then on; without it, the last 30 days.
-	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+	Since *ReportSince `form:"since,omitempty" json:"since,omitempty"`
 
 	// Until Before then; without it, until now.
-	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+	Until *ReportUntil `form:"until,omitempty" json:"until,omitempty"`
 
 	// Zone The time zone whose days are meant, by its IANA name; without it, UTC.
 	Zone *string `form:"zone,omitempty" json:"zone,omitempty"`
 
+	// Group Only the rows of this group.
+	Group *ReportGroup `form:"group,omitempty" json:"group,omitempty"`
+
 	// Format How to answer, whatever `Accept` says.
-	Format *ReportHandoffsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+	Format *ReportFormat `form:"format,omitempty" json:"format,omitempty"`
 
 	// Accept `text/csv` for CSV.
-	Accept *string `json:"Accept,omitempty"`
+	Accept *ReportAccept `json:"Accept,omitempty"`
 }
-
-// ReportHandoffsParamsFormat defines parameters for ReportHandoffs.
-type ReportHandoffsParamsFormat string
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
@@ -4279,7 +4339,7 @@ func (siw *ServerInterfaceWrapper) ListAudit(c *gin.Context) {
 
 	// ------------- Optional header parameter "Accept" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Accept")]; found {
-		var Accept string
+		var Accept ReportAccept
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Accept, got %d", n), http.StatusBadRequest)
@@ -4605,6 +4665,43 @@ func (siw *ServerInterfaceWrapper) ReportBriefings(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", c.Request.URL.Query(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter until: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Accept" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept")]; found {
+		var Accept ReportAccept
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Accept, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept", valueList[0], &Accept, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Accept: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.Accept = &Accept
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -4630,6 +4727,43 @@ func (siw *ServerInterfaceWrapper) ReportDeliveries(c *gin.Context) {
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter since: %w", err), http.StatusBadRequest)
 		return
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", c.Request.URL.Query(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter until: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Accept" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept")]; found {
+		var Accept ReportAccept
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Accept, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept", valueList[0], &Accept, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Accept: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.Accept = &Accept
+
 	}
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4675,6 +4809,14 @@ func (siw *ServerInterfaceWrapper) ReportHandoffs(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "group" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "group", c.Request.URL.Query(), &params.Group, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter group: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "format" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -4687,7 +4829,7 @@ func (siw *ServerInterfaceWrapper) ReportHandoffs(c *gin.Context) {
 
 	// ------------- Optional header parameter "Accept" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Accept")]; found {
-		var Accept string
+		var Accept ReportAccept
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Accept, got %d", n), http.StatusBadRequest)
@@ -12040,6 +12182,42 @@ func (response ReportBriefings200JSONResponse) VisitReportBriefingsResponse(w ht
 	return err
 }
 
+type ReportBriefings200TextCsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ReportBriefings200TextCsvResponse) VisitReportBriefingsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ReportBriefings400ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ReportBriefings400ApplicationProblemPlusJSONResponse) VisitReportBriefingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ReportBriefings401ApplicationProblemPlusJSONResponse struct {
 	UnauthenticatedApplicationProblemPlusJSONResponse
 }
@@ -12140,6 +12318,42 @@ func (response ReportDeliveries200JSONResponse) VisitReportDeliveriesResponse(w 
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportDeliveries200TextCsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ReportDeliveries200TextCsvResponse) VisitReportDeliveriesResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ReportDeliveries400ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ReportDeliveries400ApplicationProblemPlusJSONResponse) VisitReportDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }

@@ -50,20 +50,18 @@ func (secretsRotateCmd) Run(ctx context.Context) error {
 		return err
 	}
 	if !box.Ready() {
-		return errors.New("BATON_SECRET_KEYS: it is not set, so there is no key to seal with; make one with: baton secrets key")
+		return errors.New(secrets.Setting + ": it is not set, so there is no key to seal with; make one with: baton secrets key")
 	}
 	return withStore(ctx, func(s *store.Store) error {
 		failed := 0
-		done, err := connections.Rotate(ctx, s, box, func(account uuid.UUID, err error) {
+		tell := func(account uuid.UUID, err error) {
 			failed++
 			progress("account %s: %v", account, err)
-		})
+		}
+		done, err := connections.Rotate(ctx, s, box, tell)
 		if err == nil {
 			var more int
-			more, err = channels.Rotate(ctx, s, box, func(account uuid.UUID, err error) {
-				failed++
-				progress("account %s: %v", account, err)
-			})
+			more, err = channels.Rotate(ctx, s, box, tell)
 			done += more
 		}
 		if _, printErr := fmt.Fprintf(os.Stdout, "%d connections are newly sealed with %s, %d could not be opened.\n", done, box.KeyID(), failed); err == nil {

@@ -388,7 +388,7 @@ func connectSlack(ctx context.Context, a *app.App, messages *sandbox.Messages) e
 	token, signing := messages.SlackCredentials()
 	change := channels.Change{
 		Kind: notify.ChannelSlack, Name: "Slack sandbox", Settings: channels.Settings{Direct: true},
-		Credentials: map[string]notify.Secret{channels.CredToken: notify.Secret(token), channels.CredSigningSecret: notify.Secret(signing)},
+		Credentials: map[string]secrets.Secret{channels.CredToken: secrets.Secret(token), channels.CredSigningSecret: secrets.Secret(signing)},
 	}
 	now, err := a.Channels.List(ctx)
 	if err != nil {

@@ -91,6 +91,37 @@ func TestReturnToSender(t *testing.T) {
 		(SELECT request_id FROM handoff_transitions WHERE handoff_id = $1)`, h.ID), "the texts of refused requests are forgotten")
 }
 
+// TestThePolicySaysForHowLongItIsReserved: the account's of the day on which it
+// was handed off, and whoever asked is called alone for as long.
+func TestThePolicySaysForHowLongItIsReserved(t *testing.T) {
+	t.Parallel()
+	b := newBaton(t)
+	b.worker()
+	base := b.api()
+	b.rules(base, map[string]any{"steps": quickSteps(), "reserve_seconds": 7200})
+	h := b.handOff(base)
+	b.rules(base, map[string]any{"steps": quickSteps(), "reserve_seconds": 0})
+	open := b.handOff(base)
+	for _, h := range []*apiclient.Handoff{h, open} {
+		b.ask(base, b.ana, h, "claim", nil)
+		b.ask(base, b.ana, h, "return", map[string]any{"questions": "Which firmware?"})
+		b.ask(base, b.sam, h, "answer", map[string]any{"answer": "7.2.4"})
+	}
+	answered, err := b.as(b.ana, base).Handoff(t.Context(), h.SessionID, h.ID)
+	require.NoError(t, err)
+	require.Equal(t, answered.UpdatedAt.Add(2*time.Hour), *answered.ReservedUntil)
+	_, err = b.as(b.ben, base).Claim(t.Context(), h.SessionID, h.ID)
+	requireRefusal(t, err, http.StatusConflict, models.CodeReserved)
+	b.awaitLadder(base, h, "kept for who asked, then the others are called", func(doc map[string]any) bool {
+		return doc["state"] == "calling" && doc["next_at"] == answered.ReservedUntil.UTC().Format(time.RFC3339Nano)
+	})
+	require.Equal(t, "ladder/4/answered answered", b.announced(h)[len(b.announced(h))-1])
+
+	// Without a reservation it still goes to who asked first, but locks nobody out.
+	_, err = b.as(b.ben, base).Claim(t.Context(), open.SessionID, open.ID)
+	require.NoError(t, err)
+}
+
 // mine lists what a user's own queue shows in a state.
 func (b *baton) mine(c *remote.Client, status apiclient.OpenStatus) (ids []uuid.UUID) {
 	b.t.Helper()

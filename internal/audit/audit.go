@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/baton-handoff/baton/internal/spreadsheet"
+	"github.com/baton-handoff/baton/internal/sheet"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -113,29 +113,26 @@ func Secrets[B, A any](prefix string, before map[string]B, after map[string]A, k
 }
 
 // WriteCSV writes a line for each field that was changed, and one for an entry
-// without any, with a line of names first. No cell can be taken for a formula by
-// a spreadsheet.
+// without any, with a line of names first.
 func WriteCSV(to io.Writer, entries []models.AuditEntry) error {
-	w := spreadsheet.NewWriter(to)
-	_ = w.Write([]string{
-		"at", "id", "action", "actor_kind", "actor_id", "actor_name", "api_key_id", "api_key_name", "thing_id", "thing_name",
-		"field", "secret", "before", "after", "request_id",
-	})
+	var rows [][]string
 	for _, e := range entries {
 		changes := e.Changes
 		if len(changes) == 0 {
 			changes = []models.AuditChange{{}}
 		}
 		for _, c := range changes {
-			_ = w.Write([]string{
+			rows = append(rows, []string{
 				e.At.UTC().Format(time.RFC3339Nano), e.ID.String(), string(e.Action), string(e.ActorKind), id(e.ActorID), text(e.ActorName),
 				id(e.APIKeyID), text(e.APIKeyName), id(e.ThingID), text(e.ThingName),
-				spreadsheet.Harmless(c.Field), strconv.FormatBool(c.Secret), text(c.Before), text(c.After), text(e.RequestID),
+				c.Field, strconv.FormatBool(c.Secret), text(c.Before), text(c.After), text(e.RequestID),
 			})
 		}
 	}
-	w.Flush()
-	return w.Error()
+	return sheet.Write(to, []string{
+		"at", "id", "action", "actor_kind", "actor_id", "actor_name", "api_key_id", "api_key_name", "thing_id", "thing_name",
+		"field", "secret", "before", "after", "request_id",
+	}, rows)
 }
 
 func id(i *uuid.UUID) string {
@@ -149,5 +146,5 @@ func text(s *string) string {
 	if s == nil {
 		return ""
 	}
-	return spreadsheet.Harmless(*s)
+	return *s
 }

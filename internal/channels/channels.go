@@ -141,7 +141,7 @@ type Change struct {
 	Name     string
 	Settings Settings
 	// Credentials replaces those of the same name; an empty one removes it.
-	Credentials map[string]notify.Secret
+	Credentials map[string]secrets.Secret
 }
 
 // View is an endpoint as people may see it: without its credentials.
@@ -150,7 +150,7 @@ type View struct {
 	Settings Settings
 	// Secret is that of a webhook, when Baton has just made it. It is not told
 	// again.
-	Secret notify.Secret
+	Secret secrets.Secret
 }
 
 // List lists the endpoints of ctx's account.
@@ -194,10 +194,10 @@ func (c *Channels) Create(ctx context.Context, by models.Principal, ch Change) (
 	if err != nil {
 		return View{}, err
 	}
-	var made notify.Secret
+	var made secrets.Secret
 	if ch.Kind == notify.ChannelWebhook && ch.Credentials[CredSecret] == "" {
 		made = webhook.NewSecret()
-		with := map[string]notify.Secret{CredSecret: made}
+		with := map[string]secrets.Secret{CredSecret: made}
 		for name, value := range ch.Credentials {
 			if name != CredSecret {
 				with[name] = value
@@ -225,7 +225,7 @@ func (c *Channels) Set(ctx context.Context, by models.Principal, id uuid.UUID, c
 
 func (c *Channels) save(ctx context.Context, by models.Principal, old models.Endpoint, ch Change) (View, error) {
 	if !c.o.Box.Ready() {
-		return View{}, noKey()
+		return View{}, secrets.NoKey()
 	}
 	all, kept, err := c.merge(old, ch)
 	if err != nil {
@@ -248,9 +248,11 @@ func (c *Channels) save(ctx context.Context, by models.Principal, old models.End
 			return View{}, err
 		}
 	}
-	if row.Sealed, row.KeyID, err = c.seal(row, all); err != nil {
+	shut, err := c.o.Box.SealJSON(place(row), all)
+	if err != nil {
 		return View{}, err
 	}
+	row.Sealed, row.KeyID = shut.Data, shut.KeyID
 	changes, err := changed(old, row, kept)
 	if err != nil {
 		return View{}, err
@@ -319,7 +321,7 @@ func (c *Channels) merge(old models.Endpoint, ch Change) (all map[string]string,
 		}
 		stored, err := c.open(old)
 		if err != nil && len(ch.Credentials) < required {
-			return nil, nil, cannotOpen(err)
+			return nil, nil, secrets.CannotOpen(err)
 		}
 		// A password must not go to another server than it was meant for.
 		if ch.Kind != notify.ChannelEmail || was.Host == ch.Settings.Host && was.Username == ch.Settings.Username {
@@ -507,7 +509,7 @@ func (c *Channels) of(row models.Endpoint) (notify.Channel, Settings, error) {
 	credentials, err := c.open(row)
 	if err != nil {
 		return nil, s, notify.Errorf(notify.ClassMisconfigured, opening, "The stored credentials cannot be opened.").
-			WithCure("The operator of Baton has to give the key %q back to BATON_SECRET_KEYS; or enter the credentials again.", row.KeyID).WithCause(err)
+			WithCure("The operator of Baton has to give the key %q back to %s; or enter the credentials again.", row.KeyID, secrets.Setting).WithCause(err)
 	}
 	ch, err := c.channel(notify.ChannelName(row.Kind), s, credentials)
 	return ch, s, err
@@ -517,7 +519,7 @@ func (c *Channels) channel(kind notify.ChannelName, s Settings, credentials map[
 	switch kind {
 	case notify.ChannelEmail:
 		return email.New(email.Config{
-			Host: s.Host, Port: s.Port, Security: s.Security, Username: s.Username, Password: notify.Secret(credentials[CredPassword]),
+			Host: s.Host, Port: s.Port, Security: s.Security, Username: s.Username, Password: secrets.Secret(credentials[CredPassword]),
 			From: s.From, Network: c.o.Network,
 		})
 	case notify.ChannelSlack:
@@ -527,17 +529,17 @@ func (c *Channels) channel(kind notify.ChannelName, s Settings, credentials map[
 		if err != nil {
 			return nil, err
 		}
-		return teams.New(teams.Config{URL: notify.Secret(credentials[CredURL]), PlainHTTP: len(c.o.Network.Allow) > 0}, client, time.Now)
+		return teams.New(teams.Config{URL: secrets.Secret(credentials[CredURL]), PlainHTTP: len(c.o.Network.Allow) > 0}, client, time.Now)
 	case notify.ChannelWebhook:
 		client, err := c.client(credentials[CredURL], false)
 		if err != nil {
 			return nil, err
 		}
-		keys := []notify.Secret{notify.Secret(credentials[CredSecret])}
+		keys := []secrets.Secret{secrets.Secret(credentials[CredSecret])}
 		if p := credentials[CredPreviousSecret]; p != "" {
-			keys = append(keys, notify.Secret(p))
+			keys = append(keys, secrets.Secret(p))
 		}
-		return webhook.New(webhook.Config{URL: notify.Secret(credentials[CredURL]), Secrets: keys, PlainHTTP: len(c.o.Network.Allow) > 0}, client, time.Now)
+		return webhook.New(webhook.Config{URL: secrets.Secret(credentials[CredURL]), Secrets: keys, PlainHTTP: len(c.o.Network.Allow) > 0}, client, time.Now)
 	}
 	return nil, notify.Errorf(notify.ClassMisconfigured, opening, "There is no such kind of channel.")
 }
@@ -551,7 +553,7 @@ func (c *Channels) slack(credentials map[string]string) (*slack.Channel, error) 
 	if err != nil {
 		return nil, err
 	}
-	return slack.New(slack.Config{Token: notify.Secret(credentials[CredToken]), APIURL: api}, client, time.Now)
+	return slack.New(slack.Config{Token: secrets.Secret(credentials[CredToken]), APIURL: api}, client, time.Now)
 }
 
 // Responder answers presses of buttons in Slack.
@@ -635,52 +637,21 @@ func (c *Channels) Report(ctx context.Context, endpoint uuid.UUID, err error) {
 	}
 }
 
-// purpose binds what is sealed to what it is for, a mail server's address
-// included: who can write to the database must not have its password sent
+// place is where a row has its credentials. They are bound to a mail server's
+// address: who can write to the database must not have its password sent
 // elsewhere.
-func purpose(row models.Endpoint) string {
+func place(row models.Endpoint) secrets.Row {
 	var s Settings
 	_ = json.Unmarshal(row.Options, &s) // what cannot be read opens nothing
-	return "endpoint\x00" + row.ID.String() + "\x00" + row.Kind + "\x00" + s.Host
-}
-
-func (c *Channels) seal(row models.Endpoint, credentials map[string]string) (data []byte, keyID string, err error) {
-	text, err := json.Marshal(credentials)
-	if err != nil {
-		return nil, "", fmt.Errorf("encoding credentials: %w", err)
+	return secrets.Row{
+		ID: row.ID, Account: row.AccountID, Purpose: "endpoint\x00" + row.ID.String() + "\x00" + row.Kind + "\x00" + s.Host,
+		Sealed: secrets.Sealed{KeyID: row.KeyID, Data: row.Sealed},
 	}
-	s, err := c.o.Box.Seal(row.AccountID, purpose(row), text)
-	if err != nil {
-		return nil, "", noKey().WithCause(err)
-	}
-	return s.Data, s.KeyID, nil
 }
 
-func (c *Channels) open(row models.Endpoint) (map[string]string, error) {
-	return open(c.o.Box, row)
-}
-
-func open(box *secrets.Box, row models.Endpoint) (credentials map[string]string, err error) {
-	text, err := box.Open(row.AccountID, purpose(row), secrets.Sealed{KeyID: row.KeyID, Data: row.Sealed})
-	if err != nil {
-		return nil, err
-	}
-	if json.Unmarshal(text, &credentials) != nil { // its error could quote the text
-		return nil, errors.New("what was sealed is not JSON")
-	}
-	return credentials, nil
-}
-
-func noKey() *models.Error {
-	e := models.Errorf(models.CodeUnavailable, "Credentials cannot be stored, because BATON_SECRET_KEYS is not set. The operator of Baton has to set it.")
-	e.RetryAfter = time.Hour
-	return e
-}
-
-func cannotOpen(err error) *models.Error {
-	e := models.Errorf(models.CodeUnavailable, "The stored credentials cannot be opened: the operator of Baton has to give their key back to BATON_SECRET_KEYS. Or enter all credentials again.").WithCause(err)
-	e.RetryAfter = time.Hour
-	return e
+func (c *Channels) open(row models.Endpoint) (credentials map[string]string, err error) {
+	err = c.o.Box.OpenJSON(place(row), &credentials)
+	return credentials, err
 }
 
 func deref(s *string) string {
@@ -699,35 +670,9 @@ type Rotation interface {
 // Rotate seals with the box's first key what another key has sealed, and tells
 // of each account that it could not do so for, and why.
 func Rotate(ctx context.Context, records Rotation, box *secrets.Box, failed func(account uuid.UUID, err error)) (done int, err error) {
-	if !box.Ready() {
-		return 0, secrets.ErrNoKey
-	}
-	var after uuid.UUID
-	for {
-		rows, err := records.EndpointsNotSealedWith(ctx, box.KeyID(), after, 100)
-		if err != nil || len(rows) == 0 {
-			return done, err
-		}
-		for _, row := range rows {
-			after = row.ID
-			text, err := box.Open(row.AccountID, purpose(row), secrets.Sealed{KeyID: row.KeyID, Data: row.Sealed})
-			if err != nil {
-				failed(row.AccountID, err)
-				continue
-			}
-			s, err := box.Seal(row.AccountID, purpose(row), text)
-			if err != nil {
-				return done, err
-			}
-			changed, err := records.ResealEndpoint(ctx, row, s.KeyID, s.Data)
-			if err != nil {
-				return done, err
-			}
-			if changed {
-				done++
-			}
-		}
-	}
+	return secrets.Rotation[models.Endpoint]{
+		Next: records.EndpointsNotSealedWith, Row: place, Reseal: records.ResealEndpoint,
+	}.Rotate(ctx, box, failed)
 }
 
 // Workspace is a Slack workspace that an account has connected.
@@ -735,7 +680,7 @@ type Workspace struct {
 	Account uuid.UUID
 	Channel *slack.Channel
 	// Signing is the secret that Slack signs requests with.
-	Signing notify.Secret
+	Signing secrets.Secret
 }
 
 // Workspaces finds the accounts that have connected the Slack workspace with
@@ -759,7 +704,7 @@ func (c *Channels) Workspaces(ctx context.Context, team string) ([]Workspace, er
 		if err != nil {
 			continue // it was valid when it was stored
 		}
-		list = append(list, Workspace{row.AccountID, ch, notify.Secret(credentials[CredSigningSecret])})
+		list = append(list, Workspace{row.AccountID, ch, secrets.Secret(credentials[CredSigningSecret])})
 	}
 	return list, nil
 }

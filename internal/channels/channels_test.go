@@ -104,8 +104,8 @@ func TestAWebhooksSecretIsRotated(t *testing.T) {
 	t.Parallel()
 	c, s, ada := setUp(t, "")
 	receiver := notifytest.NewWebhook(time.Now, "whsec_MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw")
-	url := notify.Secret(serve(t, receiver))
-	v, err := c.Create(t.Context(), ada, channels.Change{Kind: notify.ChannelWebhook, Name: "Board", Credentials: map[string]notify.Secret{"url": url}})
+	url := secrets.Secret(serve(t, receiver))
+	v, err := c.Create(t.Context(), ada, channels.Change{Kind: notify.ChannelWebhook, Name: "Board", Credentials: map[string]secrets.Secret{"url": url}})
 	require.NoError(t, err)
 	require.NotEmpty(t, v.Secret.Reveal())
 	again, err := c.Get(t.Context(), v.ID)
@@ -119,13 +119,13 @@ func TestAWebhooksSecretIsRotated(t *testing.T) {
 	require.Equal(t, models.EndpointOK, s.rows[v.ID].State)
 
 	// The receiver knows the old secret alone, then the new one alone.
-	fresh := notify.Secret("whsec_MTExMTExMTExMTExMTExMTExMTExMTEx")
-	_, err = c.Set(t.Context(), ada, v.ID, channels.Change{Name: "Board", Credentials: map[string]notify.Secret{"secret": fresh}})
+	fresh := secrets.Secret("whsec_MTExMTExMTExMTExMTExMTExMTExMTEx")
+	_, err = c.Set(t.Context(), ada, v.ID, channels.Change{Name: "Board", Credentials: map[string]secrets.Secret{"secret": fresh}})
 	require.NoError(t, err)
 	require.NoError(t, c.Test(t.Context(), ada, v.ID))
 	receiver.Accept(fresh.Reveal())
 	require.NoError(t, c.Test(t.Context(), ada, v.ID))
-	_, err = c.Set(t.Context(), ada, v.ID, channels.Change{Name: "Board", Credentials: map[string]notify.Secret{"previous_secret": ""}})
+	_, err = c.Set(t.Context(), ada, v.ID, channels.Change{Name: "Board", Credentials: map[string]secrets.Secret{"previous_secret": ""}})
 	require.NoError(t, err)
 	require.NoError(t, c.Test(t.Context(), ada, v.ID))
 	require.Len(t, s.rows[v.ID].CredentialsSet, 2)
@@ -143,14 +143,14 @@ func TestAWebhooksSecretIsRotated(t *testing.T) {
 func TestWhatIsRefused(t *testing.T) {
 	t.Parallel()
 	c, _, ada := setUp(t, "")
-	create := func(kind notify.ChannelName, s channels.Settings, credentials map[string]notify.Secret) error {
+	create := func(kind notify.ChannelName, s channels.Settings, credentials map[string]secrets.Secret) error {
 		_, err := c.Create(t.Context(), ada, channels.Change{Kind: kind, Name: "x", Settings: s, Credentials: credentials})
 		return err
 	}
 	require.Equal(t, []string{"/credentials/url"}, fields(t, create(notify.ChannelTeams, channels.Settings{}, nil)))
 	require.Equal(t, []string{"/credentials/token", "/credentials/signing_secret"}, fields(t, create(notify.ChannelSlack, channels.Settings{}, nil)))
-	require.Equal(t, []string{"/credentials/token"}, fields(t, create(notify.ChannelTeams, channels.Settings{}, map[string]notify.Secret{"url": "https://x.test", "token": "t"})))
-	require.ErrorContains(t, create(notify.ChannelTeams, channels.Settings{}, map[string]notify.Secret{"url": "https://acme.webhook.office.com/x"}), "retired")
+	require.Equal(t, []string{"/credentials/token"}, fields(t, create(notify.ChannelTeams, channels.Settings{}, map[string]secrets.Secret{"url": "https://x.test", "token": "t"})))
+	require.ErrorContains(t, create(notify.ChannelTeams, channels.Settings{}, map[string]secrets.Secret{"url": "https://acme.webhook.office.com/x"}), "retired")
 	require.ErrorContains(t, create(notify.ChannelEmail, channels.Settings{Host: "smtp.test"}, nil), "sender")
 
 	none, err := secrets.Parse("")
@@ -166,7 +166,7 @@ func TestAPasswordGoesToItsServerAlone(t *testing.T) {
 	t.Parallel()
 	c, s, ada := setUp(t, "")
 	mail := channels.Settings{Host: "smtp.one.test", Username: "baton", From: "baton@one.test"}
-	v, err := c.Create(t.Context(), ada, channels.Change{Kind: notify.ChannelEmail, Name: "Mail", Settings: mail, Credentials: map[string]notify.Secret{"password": "hunter2"}})
+	v, err := c.Create(t.Context(), ada, channels.Change{Kind: notify.ChannelEmail, Name: "Mail", Settings: mail, Credentials: map[string]secrets.Secret{"password": "hunter2"}})
 	require.NoError(t, err)
 	mail.From = "desk@one.test"
 	_, err = c.Set(t.Context(), ada, v.ID, channels.Change{Name: "Mail", Settings: mail})
@@ -189,12 +189,12 @@ func TestASlackWorkspace(t *testing.T) {
 	fake.AddUser(notifytest.SlackUser{ID: "U2", Name: "Bot", Email: "bot@demo.test", Bot: true})
 	fake.AddChannel("C1")
 	c, s, ada := setUp(t, serve(t, fake))
-	ch := channels.Change{Kind: notify.ChannelSlack, Name: "Slack", Settings: channels.Settings{Direct: true, To: "C1"}, Credentials: map[string]notify.Secret{
-		"token": "xoxb-wrong", "signing_secret": notify.Secret(fake.SigningSecret()),
+	ch := channels.Change{Kind: notify.ChannelSlack, Name: "Slack", Settings: channels.Settings{Direct: true, To: "C1"}, Credentials: map[string]secrets.Secret{
+		"token": "xoxb-wrong", "signing_secret": secrets.Secret(fake.SigningSecret()),
 	}}
 	_, err := c.Create(t.Context(), ada, ch)
 	require.Equal(t, []string{"/credentials/token"}, fields(t, err))
-	ch.Credentials["token"] = notify.Secret(fake.Token())
+	ch.Credentials["token"] = secrets.Secret(fake.Token())
 	v, err := c.Create(t.Context(), ada, ch)
 	require.NoError(t, err)
 	require.Equal(t, fake.Team(), *s.rows[v.ID].Workspace)

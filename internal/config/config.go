@@ -10,13 +10,14 @@ import (
 
 	"github.com/baton-handoff/baton/internal/llm"
 	"github.com/baton-handoff/baton/internal/notify/email"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // Config is everything that can be set. The doc tags are the documentation of
 // the fields: [Markdown] makes a table of them.
 type Config struct {
-	DatabaseURL Secret `env:"DATABASE_URL" doc:"PostgreSQL to keep everything in, as postgres://user:password@host:5432/database. Needed by api, worker and migrate."`
-	DBMaxConns  int    `env:"BATON_DB_MAX_CONNS" envDefault:"20" doc:"Most connections to PostgreSQL that one process opens, besides three that follow the feed."`
+	DatabaseURL secrets.Secret `env:"DATABASE_URL" doc:"PostgreSQL to keep everything in, as postgres://user:password@host:5432/database. Needed by api, worker and migrate."`
+	DBMaxConns  int            `env:"BATON_DB_MAX_CONNS" envDefault:"20" doc:"Most connections to PostgreSQL that one process opens, besides three that follow the feed."`
 
 	Listen          string        `env:"BATON_LISTEN" envDefault:"127.0.0.1:8080" doc:"Address that the API is served on, as host:port; :8080 is all interfaces."`
 	AllowedOrigins  []string      `env:"BATON_ALLOWED_ORIGINS" doc:"Origins, separated by commas, whose web pages may call the API with credentials, such as https://app.example.com."`
@@ -29,29 +30,29 @@ type Config struct {
 	LogLevel  slog.Level `env:"BATON_LOG_LEVEL" envDefault:"info" doc:"Least level to log: debug, info, warn or error."`
 	LogFormat string     `env:"BATON_LOG_FORMAT" envDefault:"json" doc:"Form of the log: json or text."`
 
-	AuthHS256Secret  Secret        `env:"BATON_AUTH_HS256_SECRET" doc:"Secret of at least 32 bytes that the issuer of tokens signs them with (HS256). Excludes a JWKS."`
-	AuthIssuer       string        `env:"BATON_AUTH_ISSUER" doc:"Issuer (iss) that tokens must have. Without a secret and a JWKS URL, its keys are found by OpenID Connect Discovery."`
-	AuthAudience     string        `env:"BATON_AUTH_AUDIENCE" doc:"Audience (aud) that tokens must have."`
-	AuthJWKSURL      string        `env:"BATON_AUTH_JWKS_URL" doc:"Where the issuer publishes its keys, when that cannot be discovered."`
-	AuthAlgorithms   []string      `env:"BATON_AUTH_ALGORITHMS" envDefault:"RS256,ES256,EdDSA" doc:"Signature algorithms that are accepted with keys of an issuer, separated by commas."`
-	AuthCache        time.Duration `env:"BATON_AUTH_CACHE" envDefault:"5s" doc:"How long it is remembered who a token stands for, without checking it or asking the database again, which is how long a change of role may take; 0s is not at all."`
-	AuthProvision    bool          `env:"BATON_AUTH_PROVISION" envDefault:"false" doc:"Add users whom nobody has invited, from the claims of their tokens."`
-	AuthAccountClaim string        `env:"BATON_AUTH_ACCOUNT_CLAIM" envDefault:"account_id" doc:"Claim with the account (a UUID) of a user to add."`
-	AuthRoleClaim    string        `env:"BATON_AUTH_ROLE_CLAIM" envDefault:"role" doc:"Claim with the role of a user to add: viewer, engineer, admin or owner."`
-	AuthNameClaim    string        `env:"BATON_AUTH_NAME_CLAIM" envDefault:"name" doc:"Claim with the name of a user to add."`
+	AuthHS256Secret  secrets.Secret `env:"BATON_AUTH_HS256_SECRET" doc:"Secret of at least 32 bytes that the issuer of tokens signs them with (HS256). Excludes a JWKS."`
+	AuthIssuer       string         `env:"BATON_AUTH_ISSUER" doc:"Issuer (iss) that tokens must have. Without a secret and a JWKS URL, its keys are found by OpenID Connect Discovery."`
+	AuthAudience     string         `env:"BATON_AUTH_AUDIENCE" doc:"Audience (aud) that tokens must have."`
+	AuthJWKSURL      string         `env:"BATON_AUTH_JWKS_URL" doc:"Where the issuer publishes its keys, when that cannot be discovered."`
+	AuthAlgorithms   []string       `env:"BATON_AUTH_ALGORITHMS" envDefault:"RS256,ES256,EdDSA" doc:"Signature algorithms that are accepted with keys of an issuer, separated by commas."`
+	AuthCache        time.Duration  `env:"BATON_AUTH_CACHE" envDefault:"5s" doc:"How long it is remembered who a token stands for, without checking it or asking the database again, which is how long a change of role may take; 0s is not at all."`
+	AuthProvision    bool           `env:"BATON_AUTH_PROVISION" envDefault:"false" doc:"Add users whom nobody has invited, from the claims of their tokens."`
+	AuthAccountClaim string         `env:"BATON_AUTH_ACCOUNT_CLAIM" envDefault:"account_id" doc:"Claim with the account (a UUID) of a user to add."`
+	AuthRoleClaim    string         `env:"BATON_AUTH_ROLE_CLAIM" envDefault:"role" doc:"Claim with the role of a user to add: viewer, engineer, admin or owner."`
+	AuthNameClaim    string         `env:"BATON_AUTH_NAME_CLAIM" envDefault:"name" doc:"Claim with the name of a user to add."`
 
-	OIDCClientID     string        `env:"BATON_OIDC_CLIENT_ID" doc:"Client id under which the console signs people in at BATON_AUTH_ISSUER (OpenID Connect, code flow with PKCE). Its redirect address is BATON_PUBLIC_URL with /auth/callback. It takes BATON_SECRET_KEYS as well."`
-	OIDCClientSecret Secret        `env:"BATON_OIDC_CLIENT_SECRET" doc:"Secret of that client; a public client has none."`
-	OIDCScopes       []string      `env:"BATON_OIDC_SCOPES" envDefault:"openid,profile,email" doc:"Scopes that the console asks for, separated by commas; openid is one of them."`
-	OIDCSession      time.Duration `env:"BATON_OIDC_SESSION" envDefault:"12h" doc:"How long somebody stays signed in to the console."`
+	OIDCClientID     string         `env:"BATON_OIDC_CLIENT_ID" doc:"Client id under which the console signs people in at BATON_AUTH_ISSUER (OpenID Connect, code flow with PKCE). Its redirect address is BATON_PUBLIC_URL with /auth/callback. It takes BATON_SECRET_KEYS as well."`
+	OIDCClientSecret secrets.Secret `env:"BATON_OIDC_CLIENT_SECRET" doc:"Secret of that client; a public client has none."`
+	OIDCScopes       []string       `env:"BATON_OIDC_SCOPES" envDefault:"openid,profile,email" doc:"Scopes that the console asks for, separated by commas; openid is one of them."`
+	OIDCSession      time.Duration  `env:"BATON_OIDC_SESSION" envDefault:"12h" doc:"How long somebody stays signed in to the console."`
 
-	SecretKeys      Secret         `env:"BATON_SECRET_KEYS" doc:"Keys that seal credentials for other systems, as id:key[,id:key…], each key 32 bytes in base64. The first one seals, all of them open; make one with: baton secrets key. Without it no PSA can be connected."`
+	SecretKeys      secrets.Secret `env:"BATON_SECRET_KEYS" doc:"Keys that seal credentials for other systems, as id:key[,id:key…], each key 32 bytes in base64. The first one seals, all of them open; make one with: baton secrets key. Without it no PSA can be connected."`
 	PublicURL       string         `env:"BATON_PUBLIC_URL" doc:"Address that the outside reaches the API at, such as https://baton.example.com, to tell people which address to register in their PSA for callbacks."`
 	PSAAllowPrivate []netip.Prefix `env:"BATON_PSA_ALLOW_PRIVATE" doc:"Private networks, separated by commas, such as 10.20.0.0/16, in which PSAs may be. Without it a PSA has to be on the public internet. It holds for every account."`
 
 	LLMKind          llm.Kind       `env:"BATON_LLM" doc:"API of the language model that makes briefings better: anthropic, or openai for OpenAI and everything that speaks its chat completions API. Without it, briefings are written by rules."`
 	LLMModel         string         `env:"BATON_LLM_MODEL" doc:"Id of the model, as its service names it, such as claude-sonnet-5-5. The API needs the settings of the model as well, to show them."`
-	LLMKey           Secret         `env:"BATON_LLM_KEY" doc:"Key for the model's service; a service of one's own may need none."`
+	LLMKey           secrets.Secret `env:"BATON_LLM_KEY" doc:"Key for the model's service; a service of one's own may need none."`
 	LLMAddress       string         `env:"BATON_LLM_ADDRESS" doc:"Base of the service's API, such as http://ollama:11434/v1. Without it, the vendor's own."`
 	LLMAllowPrivate  []netip.Prefix `env:"BATON_LLM_ALLOW_PRIVATE" doc:"Private networks, separated by commas, in which the model's service may be. Without it, it has to be on the public internet."`
 	LLMTimeout       time.Duration  `env:"BATON_LLM_TIMEOUT" envDefault:"3m" doc:"Longest time for one call of the model."`
@@ -68,7 +69,7 @@ type Config struct {
 	SMTPPort           uint16         `env:"BATON_SMTP_PORT" envDefault:"0" doc:"Port of the mail server; 0 is 587 with starttls, 465 with tls and 25 with none."`
 	SMTPSecurity       email.Security `env:"BATON_SMTP_SECURITY" envDefault:"starttls" doc:"How the connection to the mail server is protected: starttls, tls, or none for a relay in a network of one's own."`
 	SMTPUser           string         `env:"BATON_SMTP_USER" doc:"User name at the mail server; without it, nobody signs in."`
-	SMTPPassword       Secret         `env:"BATON_SMTP_PASSWORD" doc:"Password at the mail server."`
+	SMTPPassword       secrets.Secret `env:"BATON_SMTP_PASSWORD" doc:"Password at the mail server."`
 	SMTPFrom           string         `env:"BATON_SMTP_FROM" doc:"Sender of mail, such as Baton <baton@example.com>. Changing the part after the @ unties mail threads."`
 	NotifyAllowPrivate []netip.Prefix `env:"BATON_NOTIFY_ALLOW_PRIVATE" doc:"Private networks, separated by commas, in which the accounts' webhooks and mail servers may be, also without TLS. Without it they have to be on the public internet. It holds for every account."`
 	SlackURL           string         `env:"BATON_SLACK_URL" doc:"Something that behaves like Slack, to try things with, such as http://127.0.0.1:9090. Without it, Slack."`

@@ -37,7 +37,7 @@ func (c Config) validate() error {
 
 // RequireDatabase fails unless there is a database to use.
 func (c Config) RequireDatabase() error {
-	if !c.DatabaseURL.IsSet() {
+	if c.DatabaseURL == "" {
 		return problem("DATABASE_URL", "it is not set; write postgres://user:password@host:5432/database")
 	}
 	return nil
@@ -46,7 +46,7 @@ func (c Config) RequireDatabase() error {
 // RequireAuth fails unless it is clear which tokens are good.
 func (c Config) RequireAuth() error {
 	switch {
-	case !c.AuthHS256Secret.IsSet() && c.AuthJWKSURL == "" && c.AuthIssuer == "":
+	case c.AuthHS256Secret == "" && c.AuthJWKSURL == "" && c.AuthIssuer == "":
 		return problem("BATON_AUTH_ISSUER", "it is not set, so no token could be verified; set it to your OpenID Connect issuer, or set BATON_AUTH_HS256_SECRET")
 	case c.AuthIssuer == "":
 		return problem("BATON_AUTH_ISSUER", "it is not set, so tokens of anybody with the same keys would be good; set it to what the tokens have as iss")
@@ -151,7 +151,7 @@ func (c Config) checkAuth() error {
 	if n := len(c.AuthHS256Secret.Reveal()); n > 0 && n < auth.MinSecret {
 		return problem("BATON_AUTH_HS256_SECRET", "it has %d bytes; use at least %d random ones, as from: openssl rand -base64 48", n, auth.MinSecret)
 	}
-	if c.AuthHS256Secret.IsSet() && c.AuthJWKSURL != "" {
+	if c.AuthHS256Secret != "" && c.AuthJWKSURL != "" {
 		return problem("BATON_AUTH_JWKS_URL", "BATON_AUTH_HS256_SECRET is set as well; set one of them")
 	}
 	if len(c.AuthAlgorithms) == 0 {
@@ -165,7 +165,7 @@ func (c Config) checkAuth() error {
 	if c.AuthJWKSURL != "" {
 		return checkKeySource("BATON_AUTH_JWKS_URL", c.AuthJWKSURL)
 	}
-	if c.AuthIssuer != "" && !c.AuthHS256Secret.IsSet() {
+	if c.AuthIssuer != "" && c.AuthHS256Secret == "" {
 		return checkKeySource("BATON_AUTH_ISSUER", c.AuthIssuer)
 	}
 	return nil
@@ -175,15 +175,15 @@ func (c Config) checkOIDC() error {
 	switch {
 	case c.OIDCSession < time.Minute || c.OIDCSession > maxConsoleSession:
 		return problem("BATON_OIDC_SESSION", "%v is out of range; write 1m to %v", c.OIDCSession, maxConsoleSession)
-	case c.OIDCClientID == "" && c.OIDCClientSecret.IsSet():
+	case c.OIDCClientID == "" && c.OIDCClientSecret != "":
 		return problem("BATON_OIDC_CLIENT_ID", "it is not set, though its secret is; write the client's id at the issuer")
 	case c.OIDCClientID == "":
 		return nil
-	case c.AuthIssuer == "" || c.AuthHS256Secret.IsSet():
+	case c.AuthIssuer == "" || c.AuthHS256Secret != "":
 		return problem("BATON_AUTH_ISSUER", "the console signs people in there, so set it to your OpenID Connect issuer, without BATON_AUTH_HS256_SECRET")
 	case c.PublicURL == "":
 		return problem("BATON_PUBLIC_URL", "it is not set, so the issuer could not send people back; write the address of the console, such as https://baton.example.com")
-	case !c.SecretKeys.IsSet():
+	case c.SecretKeys == "":
 		return problem("BATON_SECRET_KEYS", "it is not set, so no session could be sealed; make one with: baton secrets key")
 	case !slices.Contains(c.OIDCScopes, "openid"):
 		return problem("BATON_OIDC_SCOPES", "openid is not among them; write openid,profile,email")
@@ -244,13 +244,13 @@ func (c Config) LLM() llm.Config {
 
 func (c Config) checkLLM() error {
 	switch {
-	case c.LLMKind == "" && (c.LLMModel != "" || c.LLMKey.IsSet() || c.LLMAddress != ""):
+	case c.LLMKind == "" && (c.LLMModel != "" || c.LLMKey != "" || c.LLMAddress != ""):
 		return problem("BATON_LLM", "it is not set, though other settings of a language model are; write anthropic or openai")
 	case c.LLMKind == "":
 		return nil
 	case c.LLMModel == "":
 		return problem("BATON_LLM_MODEL", "it is not set; write the model's id, such as claude-sonnet-5-5")
-	case c.LLMKind == llm.KindAnthropic && !c.LLMKey.IsSet():
+	case c.LLMKind == llm.KindAnthropic && c.LLMKey == "":
 		return problem("BATON_LLM_KEY", "it is not set; write the key of your Anthropic account")
 	}
 	for _, p := range c.LLMAllowPrivate {
@@ -299,7 +299,7 @@ const maxLLMTimeout = 4 * time.Minute
 // operator wrote its address, so it may be in any private network.
 func (c Config) Mail() email.Config {
 	return email.Config{
-		Host: c.SMTPHost, Port: c.SMTPPort, Security: c.SMTPSecurity, Username: c.SMTPUser, Password: notify.Secret(c.SMTPPassword.Reveal()),
+		Host: c.SMTPHost, Port: c.SMTPPort, Security: c.SMTPSecurity, Username: c.SMTPUser, Password: c.SMTPPassword,
 		From: c.SMTPFrom, Network: notify.Network{Allow: append(outbound.Private(), outbound.Loopback()...)},
 	}
 }
@@ -315,7 +315,7 @@ func (c Config) checkNotify() error {
 		return problem("BATON_SLACK_URL", "%q is not an address; write one such as http://127.0.0.1:9090", c.SlackURL)
 	}
 	if c.SMTPHost == "" {
-		if c.SMTPUser != "" || c.SMTPPassword.IsSet() || c.SMTPFrom != "" {
+		if c.SMTPUser != "" || c.SMTPPassword != "" || c.SMTPFrom != "" {
 			return problem("BATON_SMTP_HOST", "it is not set, though other settings of a mail server are; write one such as smtp.example.com")
 		}
 		return nil

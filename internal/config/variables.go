@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"reflect"
 	"strings"
+
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // variable is a field of Config as people know it.
@@ -21,7 +23,7 @@ func variables() []variable {
 	return list
 }
 
-func (v variable) secret() bool { return v.field.Type == reflect.TypeFor[Secret]() }
+func (v variable) secret() bool { return v.field.Type == reflect.TypeFor[secrets.Secret]() }
 
 // Redacted is the configuration by the names of the variables, with secrets
 // hidden, to be logged.

@@ -32,8 +32,6 @@ const (
 	checkTime = 20 * time.Second
 	// CallbackPath is where callbacks arrive, before the secret part.
 	CallbackPath = "/api/v1/psa/callbacks/"
-	// KeysSetting is the setting without which no secret can be stored.
-	KeysSetting = "BATON_SECRET_KEYS"
 )
 
 // Records is where connections are stored.
@@ -143,7 +141,7 @@ func (c *Connections) view(ctx context.Context, row models.PSAConnectionView) (V
 // refused with the fields; whether it works is not tried.
 func (c *Connections) Set(ctx context.Context, by models.Principal, ch Change) (View, error) {
 	if !c.o.Box.Ready() {
-		return View{}, noKey()
+		return View{}, secrets.NoKey()
 	}
 	old, err := c.current(ctx)
 	if err != nil {
@@ -171,9 +169,11 @@ func (c *Connections) Set(ctx context.Context, by models.Principal, ch Change) (
 		merged.callback = rand.Text()
 	}
 	row.CallbackHash = hashOf(merged.callback)
-	if row.Sealed, row.KeyID, err = c.seal(row, sealed{merged.conn.Credentials.Reveal(), merged.callback}); err != nil {
+	shut, err := c.o.Box.SealJSON(place(row), sealed{merged.conn.Credentials.Reveal(), merged.callback})
+	if err != nil {
 		return View{}, err
 	}
+	row.Sealed, row.KeyID = shut.Data, shut.KeyID
 	changes, err := changed(old.PSAConnection, row, merged.kept)
 	if err != nil {
 		return View{}, err
@@ -289,11 +289,11 @@ func (c *Connections) merge(ch Change, old models.PSAConnectionView) (merged, er
 		case err == nil:
 			m.callback = secret.Callback
 		case same && !complete(ch):
-			return m, cannotOpen(err)
+			return m, secrets.CannotOpen(err)
 		}
 		if same {
 			for name, value := range secret.Credentials {
-				m.conn.Credentials[name], m.kept[name] = psa.Secret(value), true
+				m.conn.Credentials[name], m.kept[name] = secrets.Secret(value), true
 			}
 		}
 	}
@@ -370,13 +370,13 @@ func (c *Connections) client(row models.PSAConnection) (psa.Client, Settings, er
 		secret, err := c.open(row)
 		if err != nil {
 			return psa.Connection{}, psa.Errorf(psa.ClassMisconfigured, "", "The stored credentials cannot be opened.").
-				WithCure("The operator of Baton has to give the key %q back to %s; or enter the credentials again.", row.KeyID, KeysSetting).WithCause(err)
+				WithCure("The operator of Baton has to give the key %q back to %s; or enter the credentials again.", row.KeyID, secrets.Setting).WithCause(err)
 		}
 		conn := psa.Connection{
 			Kind: psa.Kind(row.Kind), Address: row.Address, Credentials: psa.Credentials{}, Options: settings.Options, Network: c.o.Network,
 		}
 		for name, value := range secret.Credentials {
-			conn.Credentials[name] = psa.Secret(value)
+			conn.Credentials[name] = secrets.Secret(value)
 		}
 		return conn, nil
 	})
@@ -410,51 +410,23 @@ func (c *Connections) Report(ctx context.Context, account uuid.UUID, err error) 
 	}
 }
 
-// purpose binds what is sealed to what it is for, the address included: who can
-// write to the database must not have the credentials sent elsewhere.
-func purpose(row models.PSAConnection) string {
-	return "psa_connection\x00" + row.Kind + "\x00" + row.Address
+// place is where a row has its credentials. They are bound to the PSA's address:
+// who can write to the database must not have them sent elsewhere.
+func place(row models.PSAConnection) secrets.Row {
+	return secrets.Row{
+		ID: row.AccountID, Account: row.AccountID, Purpose: "psa_connection\x00" + row.Kind + "\x00" + row.Address,
+		Sealed: secrets.Sealed{KeyID: row.KeyID, Data: row.Sealed},
+	}
 }
 
-func (c *Connections) seal(row models.PSAConnection, secret sealed) (data []byte, keyID string, err error) {
-	text, err := json.Marshal(secret)
-	if err != nil {
-		return nil, "", fmt.Errorf("encoding credentials: %w", err)
-	}
-	s, err := c.o.Box.Seal(row.AccountID, purpose(row), text)
-	if err != nil {
-		return nil, "", noKey().WithCause(err)
-	}
-	return s.Data, s.KeyID, nil
-}
-
-func (c *Connections) open(row models.PSAConnection) (sealed, error) {
-	var secret sealed
-	text, err := c.o.Box.Open(row.AccountID, purpose(row), secrets.Sealed{KeyID: row.KeyID, Data: row.Sealed})
-	if err != nil {
-		return secret, err
-	}
-	if json.Unmarshal(text, &secret) != nil { // its error could quote the text
-		return sealed{}, errors.New("what was sealed is not JSON")
-	}
-	return secret, nil
+func (c *Connections) open(row models.PSAConnection) (secret sealed, err error) {
+	err = c.o.Box.OpenJSON(place(row), &secret)
+	return secret, err
 }
 
 func hashOf(callback string) []byte {
 	sum := sha256.Sum256([]byte(callback))
 	return sum[:]
-}
-
-func noKey() *models.Error {
-	e := models.Errorf(models.CodeUnavailable, "Credentials cannot be stored, because %s is not set. The operator of Baton has to set it.", KeysSetting)
-	e.RetryAfter = time.Hour
-	return e
-}
-
-func cannotOpen(err error) *models.Error {
-	e := models.Errorf(models.CodeUnavailable, "The stored credentials cannot be opened: the operator of Baton has to give their key back to %s. Or enter all credentials again.", KeysSetting).WithCause(err)
-	e.RetryAfter = time.Hour
-	return e
 }
 
 // Rotation is where connections are sealed anew.
@@ -466,35 +438,9 @@ type Rotation interface {
 // Rotate seals with the box's first key what another key has sealed, and tells
 // each account that it could not do so for, and why.
 func Rotate(ctx context.Context, records Rotation, box *secrets.Box, failed func(account uuid.UUID, err error)) (done int, err error) {
-	if !box.Ready() {
-		return 0, secrets.ErrNoKey
-	}
-	var after uuid.UUID
-	for {
-		rows, err := records.PSAConnectionsNotSealedWith(ctx, box.KeyID(), after, 100)
-		if err != nil || len(rows) == 0 {
-			return done, err
-		}
-		for _, row := range rows {
-			after = row.AccountID
-			text, err := box.Open(row.AccountID, purpose(row), secrets.Sealed{KeyID: row.KeyID, Data: row.Sealed})
-			if err != nil {
-				failed(row.AccountID, err)
-				continue
-			}
-			s, err := box.Seal(row.AccountID, purpose(row), text)
-			if err != nil {
-				return done, err
-			}
-			changed, err := records.ResealPSAConnection(ctx, row, s.KeyID, s.Data)
-			if err != nil {
-				return done, err
-			}
-			if changed { // or somebody set it meanwhile, with the key of their process
-				done++
-			}
-		}
-	}
+	return secrets.Rotation[models.PSAConnection]{
+		Next: records.PSAConnectionsNotSealedWith, Row: place, Reseal: records.ResealPSAConnection,
+	}.Rotate(ctx, box, failed)
 }
 
 // Kinds are the PSAs that there are adapters for.

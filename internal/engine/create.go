@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 
+	"github.com/baton-handoff/baton/internal/ladder"
 	"github.com/baton-handoff/baton/models"
 	"github.com/baton-handoff/baton/workflows"
 )
@@ -24,6 +25,14 @@ const memoHandoff = "handoff_id"
 // which makes it visible. Whatever is cut off in between, the same request
 // with the same key goes on from there.
 func (e *Engine) Create(ctx context.Context, by models.Principal, req models.NewHandoff) (models.HandoffView, error) {
+	rows, err := e.records.LadderPolicies(ctx)
+	if err != nil {
+		return models.HandoffView{}, err
+	}
+	rules, err := ladder.Rules(rows)
+	if err != nil {
+		return models.HandoffView{}, err
+	}
 	row, err := e.records.PrepareHandoff(ctx, by, req)
 	if err != nil {
 		return models.HandoffView{}, err
@@ -31,18 +40,19 @@ func (e *Engine) Create(ctx context.Context, by models.Principal, req models.New
 	if row.Status != models.StatusStarting {
 		return e.answer(ctx, req.SessionID, row.ID)
 	}
-	in := inputOf(row)
+	in := inputOf(row, ladder.For(rules, row.TeamID, row.Priority))
 	if err := e.start(ctx, in); err != nil {
 		return models.HandoffView{}, err
 	}
 	return e.show(ctx, workflows.Begin(in))
 }
 
-func inputOf(row models.Handoff) workflows.HandoffInput {
+func inputOf(row models.Handoff, policy ladder.Policy) workflows.HandoffInput {
+	reserve := int64(policy.Reserve)
 	return workflows.HandoffInput{
 		AccountID: row.AccountID, SessionID: row.SessionID, HandoffID: row.ID, TeamID: row.TeamID,
 		Intent: row.Intent, Priority: row.Priority, SenderID: row.HandedOffBy, TargetUserID: row.TargetUserID,
-		CreatedAt: row.CreatedAt,
+		CreatedAt: row.CreatedAt, ReserveSeconds: &reserve,
 	}
 }
 

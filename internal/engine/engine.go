@@ -29,6 +29,7 @@ type Records interface {
 	RecordBriefing(ctx context.Context, after int, e models.Effect) error
 	OpenHandoff(ctx context.Context, sessionID uuid.UUID) (id uuid.UUID, found bool, err error)
 	ReopenDelivery(ctx context.Context, handoffID, id uuid.UUID) (models.Delivery, error)
+	LadderPolicies(ctx context.Context) ([]models.LadderPolicy, error)
 	RetryPSASteps(ctx context.Context, handoffID uuid.UUID, seen []models.PSAStep) error
 }
 

@@ -26,6 +26,9 @@ type Wait struct {
 	WakeAt time.Time
 	// Former held it before; [uuid.Nil] for nobody.
 	Former uuid.UUID
+	// Reserved is until when an answered handoff is kept for who asked; zero when
+	// nothing but the policy says so.
+	Reserved time.Time
 }
 
 // Call is one time that people are called.
@@ -103,7 +106,11 @@ func (p Policy) calls(w Wait) (calls []relative) {
 	case notify.KindAnswered:
 		// First whoever asked, whom it is addressed to, and nobody else for a time.
 		calls = append(calls, relative{Call: Call{Name: "answered", Kind: w.Kind, To: []Audience{{Who: WhoTarget}}}, wall: true})
-		return append(calls, p.steps(notify.KindWaiting, time.Time{}, p.Reserve.Duration())...)
+		reserve := p.Reserve.Duration()
+		if !w.Reserved.IsZero() {
+			reserve = max(w.Reserved.Sub(w.Since), 0)
+		}
+		return append(calls, p.steps(notify.KindWaiting, time.Time{}, reserve)...)
 	case notify.KindTakenBack:
 		calls = p.steps(w.Kind, time.Time{}, 0)
 		if len(calls) > 0 && calls[0].after == 0 { // one message to those who are both

@@ -4,6 +4,7 @@
 package ladder
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -32,8 +33,9 @@ type Policy struct {
 	Hours Hours `json:"hours"`
 	Lease Lease `json:"lease"`
 	Park  Park  `json:"park"`
-	// Reserve is how long a handoff whose sender has answered waits for whoever
-	// asked, before the others are called.
+	// Reserve is how long a handoff whose sender has answered is kept for whoever
+	// asked: nobody else may claim it, and nobody else is called. Zero keeps it
+	// for nobody.
 	Reserve Seconds `json:"reserve_seconds"`
 }
 
@@ -107,6 +109,17 @@ func (r Rule) Scope() string {
 		scope += "/" + r.Priority.String()
 	}
 	return scope
+}
+
+// Rules reads stored rules.
+func Rules(rows []models.LadderPolicy) ([]Rule, error) {
+	rules := make([]Rule, len(rows))
+	for i, row := range rows {
+		if err := json.Unmarshal(row.Rule, &rules[i]); err != nil {
+			return nil, fmt.Errorf("reading a stored rule: %w", err)
+		}
+	}
+	return rules, nil
 }
 
 // weight orders rules: the account's, a priority's, a team's, a priority's in a

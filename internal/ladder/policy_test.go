@@ -141,6 +141,10 @@ func TestCalls(t *testing.T) {
 	require.Equal(t, climb(notify.KindReleased, 0), story(p, wait(models.IntentEscalate, notify.KindReleased)))
 	require.Equal(t, append([]string{"answered answered +0 whom it is for is told"}, climb(notify.KindWaiting, 15)...),
 		story(p, wait(models.IntentEscalate, notify.KindAnswered)), "whoever asked has it to themselves for a time")
+	reserved := wait(models.IntentEscalate, notify.KindAnswered)
+	reserved.Reserved = since.Add(40 * time.Minute)
+	require.Equal(t, append([]string{"answered answered +0 whom it is for is told"}, climb(notify.KindWaiting, 40)...),
+		story(p, reserved), "what it is reserved for goes before the policy")
 
 	back := wait(models.IntentEscalate, notify.KindTakenBack)
 	back.Former = uuid.New()

@@ -3,6 +3,7 @@ package ladder
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -10,13 +11,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/baton-handoff/baton/internal/spreadsheet"
+	"github.com/baton-handoff/baton/internal/sheet"
 	"github.com/baton-handoff/baton/models"
 )
 
 // Row sums up how long the handoffs of one group waited for their claim.
 type Row struct {
-	// Group is all, team, priority, day or engineer; Key is which one of them.
+	// Group is all, team, priority, day, hour or engineer; Key is which one of
+	// them. That of an hour is the day of the week, from 1 for Monday (ISO 8601),
+	// and the hour of the day: "1T09".
 	Group string `json:"group"`
 	Key   string `json:"key"`
 	Name  string `json:"name"`
@@ -42,10 +45,10 @@ type Row struct {
 }
 
 // groups are the groups of rows, in their order.
-var groups = []string{"all", "team", "priority", "day", "engineer"}
+var groups = []string{"all", "team", "priority", "day", "hour", "engineer"}
 
-// Report sums up waits: all together, then by team, priority, day of the zone,
-// and who claimed.
+// Report sums up waits: all together, then by team, priority, day and hour of
+// the week in the zone, and who claimed.
 func Report(waits []models.HandoffWait, zone *time.Location, now time.Time) []Row {
 	type place struct{ group, key string }
 	rows := map[place]*Row{{"all", ""}: {Group: "all", Name: "All"}}
@@ -55,8 +58,9 @@ func Report(waits []models.HandoffWait, zone *time.Location, now time.Time) []Ro
 		if w.TeamID != nil {
 			in[1] = [2]string{w.TeamID.String(), orUnknown(w.TeamName)}
 		}
-		date := w.QueuedAt.In(zone).Format(time.DateOnly)
-		in = append(in, [2]string{date, date})
+		at := w.QueuedAt.In(zone)
+		date := at.Format(time.DateOnly)
+		in = append(in, [2]string{date, date}, hourOf(at))
 		if w.ClaimedBy != nil {
 			in = append(in, [2]string{w.ClaimedBy.String(), orUnknown(w.ClaimerName)})
 		}
@@ -80,13 +84,23 @@ func Report(waits []models.HandoffWait, zone *time.Location, now time.Time) []Ro
 	return out
 }
 
+// hourOf is the key and the name of an hour of the week.
+func hourOf(at time.Time) [2]string {
+	day := (int(at.Weekday())+6)%7 + 1
+	return [2]string{fmt.Sprintf("%dT%02d", day, at.Hour()), fmt.Sprintf("%s %02d:00", at.Weekday(), at.Hour())}
+}
+
 func byKey(a, b Row) int {
-	if a.Group == "priority" {
+	switch a.Group {
+	case "priority":
 		first, _ := models.ParsePriority(a.Key)
 		second, _ := models.ParsePriority(b.Key)
 		return int(second) - int(first) // the most urgent first
+	case "hour":
+		return strings.Compare(a.Key, b.Key)
+	default:
+		return strings.Compare(a.Name, b.Name)
 	}
-	return strings.Compare(a.Name, b.Name)
 }
 
 func orUnknown(name *string) string {
@@ -141,47 +155,46 @@ func quantile(sorted []float64, q float64) float64 {
 }
 
 // targets knows policies by their text; many handoffs have the same.
-type targets map[string]Policy
+type targets map[string]target
+
+// target is in what time a handoff should be claimed, and by which clock if it
+// is patient.
+type target struct {
+	within  time.Duration
+	patient *Calendar
+}
 
 // due is when a handoff should have been claimed; zero without a target.
 func (t targets) due(w models.HandoffWait) time.Time {
 	if len(w.Policy) == 0 {
 		return time.Time{}
 	}
-	p, known := t[string(w.Policy)]
+	of, known := t[string(w.Policy)]
 	if !known {
+		var p Policy
 		if err := json.Unmarshal(w.Policy, &p); err != nil {
 			return time.Time{}
 		}
-		t[string(w.Policy)] = p
+		of = target{within: p.ClaimWithin.Duration(), patient: p.Clock(models.PriorityLow)}
+		t[string(w.Policy)] = of
 	}
-	return p.Clock(w.Priority).Add(w.QueuedAt, p.ClaimWithin.Duration(), nil)
+	if Patient(w.Priority) {
+		return of.patient.Add(w.QueuedAt, of.within, nil)
+	}
+	return w.QueuedAt.Add(of.within)
 }
 
-// WriteCSV writes rows with a line of names first. No cell can be taken for a
-// formula by a spreadsheet.
+// WriteCSV writes rows with a line of names first.
 func WriteCSV(to io.Writer, rows []Row) error {
-	w := spreadsheet.NewWriter(to)
-	_ = w.Write([]string{
-		"group", "key", "name", "waits", "claimed", "resolved", "median_seconds", "p90_seconds",
-		"with_target", "within_target", "share_within_target", "open", "oldest_open_at",
-	})
-	number := func(f *float64) string {
-		if f == nil {
-			return ""
-		}
-		return strconv.FormatFloat(*f, 'f', 3, 64)
-	}
+	cells := make([][]string, 0, len(rows))
 	for _, r := range rows {
-		oldest := ""
-		if r.Oldest != nil {
-			oldest = r.Oldest.Format(time.RFC3339)
-		}
-		_ = w.Write([]string{
-			r.Group, r.Key, spreadsheet.Harmless(r.Name), strconv.Itoa(r.Waits), strconv.Itoa(r.Claimed), strconv.Itoa(r.Resolved), number(r.Median), number(r.P90),
-			strconv.Itoa(r.WithTarget), strconv.Itoa(r.WithinTarget), number(r.Share), strconv.Itoa(r.Open), oldest,
+		cells = append(cells, []string{
+			r.Group, r.Key, r.Name, strconv.Itoa(r.Waits), strconv.Itoa(r.Claimed), strconv.Itoa(r.Resolved), sheet.Number(r.Median), sheet.Number(r.P90),
+			strconv.Itoa(r.WithTarget), strconv.Itoa(r.WithinTarget), sheet.Number(r.Share), strconv.Itoa(r.Open), sheet.Time(r.Oldest),
 		})
 	}
-	w.Flush()
-	return w.Error()
+	return sheet.Write(to, []string{
+		"group", "key", "name", "waits", "claimed", "resolved", "median_seconds", "p90_seconds",
+		"with_target", "within_target", "share_within_target", "open", "oldest_open_at",
+	}, cells)
 }

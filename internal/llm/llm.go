@@ -16,7 +16,8 @@ import (
 // Client asks one model. It is safe for concurrent use.
 type Client interface {
 	// Complete asks one question and waits for the whole answer. Its error is an
-	// [*Error]. When ctx ends it returns at once with one that wraps ctx's error;
+	// [*Error], beside which the answer has nothing but the usage that was billed
+	// all the same: for one that was cut or refused, say. When ctx ends it returns at once with one that wraps ctx's error;
 	// the call may have been billed all the same.
 	Complete(ctx context.Context, q Question) (Answer, error)
 	// Model is the configured id of the model.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -104,41 +103,6 @@ func TestUsage(t *testing.T) {
 	require.Equal(t, 334, llm.EstimateTokens(strings.Repeat("x", 1000)))
 }
 
-func TestRetryAfter(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for _, c := range []struct {
-		header, value string
-		want          time.Duration
-	}{
-		{"Retry-After", "17", 17 * time.Second},
-		{"Retry-After", "0.5", 500 * time.Millisecond},
-		{"Retry-After", "0", 0},
-		{"Retry-After", "-3", 0},
-		{"Retry-After", "NaN", 0},
-		{"Retry-After", "Inf", llm.MaxRetryAfter},
-		{"Retry-After", "1e300", llm.MaxRetryAfter},
-		{"Retry-After", "99999", llm.MaxRetryAfter},
-		{"Retry-After", "soon", 0},
-		{"Retry-After", "Fri, 02 Jan 2026 03:05:05 GMT", time.Minute},
-		{"Retry-After", "Fri, 02 Jan 2025 03:05:05 GMT", 0},
-		{"Retry-After-Ms", "250", 250 * time.Millisecond},
-	} {
-		require.Equal(t, c.want, llm.RetryAfter(http.Header{c.header: {c.value}}, now), c.value)
-	}
-	require.Equal(t, 250*time.Millisecond, llm.RetryAfter(http.Header{"Retry-After": {"1"}, "Retry-After-Ms": {"250"}}, now))
-	require.Equal(t, time.Second, llm.RetryAfter(http.Header{"Retry-After": {"1"}, "Retry-After-Ms": {"?"}}, now))
-}
-
-func FuzzRetryAfter(f *testing.F) {
-	f.Add("17", "")
-	f.Add("Fri, 02 Jan 2026 03:05:05 GMT", "250")
-	f.Fuzz(func(t *testing.T, after, ms string) {
-		d := llm.RetryAfter(http.Header{"Retry-After": {after}, "Retry-After-Ms": {ms}}, time.Unix(1_800_000_000, 0))
-		require.True(t, d >= 0 && d <= llm.MaxRetryAfter, "%v", d)
-	})
-}
-
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("dial tcp: refused")
@@ -168,17 +132,17 @@ func TestErrors(t *testing.T) {
 		e := llm.Errorf(class, "x")
 		require.Equal(t, want, models.CodeOf(e), class)
 		require.Equal(t, want == models.CodeUnavailable, e.Retryable(), class)
-		require.False(t, e.Retryable() && e.Lasting(), class)
+		require.False(t, e.Retryable() && e.Class.Lasting(), class)
 	}
 
 	doubtful := llm.Errorf(llm.ClassBadAnswer, "x")
 	doubtful.GiveUpAfter, doubtful.RetryAfter = 3, time.Second
-	require.Same(t, doubtful, llm.Final(doubtful, 2))
-	final := llm.AsError(llm.Final(doubtful, 3))
+	require.Same(t, doubtful, llm.GaveUp(doubtful, 2))
+	final := llm.AsError(llm.GaveUp(doubtful, 3))
 	require.False(t, final.Retryable())
 	require.Zero(t, final.RetryAfter)
 	require.Equal(t, "x", final.Reason)
-	require.NoError(t, llm.Final(nil, 3))
+	require.NoError(t, llm.GaveUp(nil, 3))
 }
 
 func TestConfig(t *testing.T) {

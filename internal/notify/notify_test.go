@@ -2,10 +2,8 @@ package notify_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -58,20 +56,6 @@ func TestErrorsInTheDomainsTerms(t *testing.T) {
 	require.Equal(t, notify.ClassTemporary, notify.ClassOf(notify.GaveUp(doubtful, 2)))
 	require.Equal(t, notify.ClassRejected, notify.ClassOf(notify.GaveUp(doubtful, 3)))
 	require.NoError(t, notify.GaveUp(nil, 3))
-}
-
-func TestSecretsAreNotShown(t *testing.T) {
-	t.Parallel()
-	s := notify.Secret("hunter2")
-	raw, err := json.Marshal(map[string]any{"s": s})
-	require.NoError(t, err)
-	var log strings.Builder
-	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "s", s)
-	for _, shown := range []string{fmt.Sprintf("%s %v %+v %#v %q %x %d", s, s, s, s, s, s, s), string(raw), log.String(), fmt.Sprint(struct{ S notify.Secret }{s})} {
-		require.NotContains(t, shown, "hunter2")
-		require.NotContains(t, shown, "68756e74657232")
-	}
-	require.Equal(t, "hunter2", s.Reveal())
 }
 
 func TestLinksThatMayBeShown(t *testing.T) {

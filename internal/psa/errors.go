@@ -1,16 +1,12 @@
 package psa
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"net/http"
-	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/baton-handoff/baton/internal/upstream"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -39,109 +35,40 @@ const (
 	ClassForged Class = "forged"
 )
 
-// Error is the one error of this package and the adapters. [errors.As] also
-// finds a [*models.Error] in it, with which package activities decides whether
-// to try again, and when.
-type Error struct {
-	Class Class
-	// Op is what was being done, such as "adding the note".
-	Op string
-	// Reason and Cure are sentences for people. They hold no credential and no
-	// more of the PSA's answer than its own message about a field.
-	Reason string
-	Cure   string
-	Fields []models.FieldError
-	// RetryAfter is when the PSA asks to be called again; zero leaves it to the
-	// retry policy.
-	RetryAfter time.Duration
-	// GiveUpAfter is the number of attempts after which a retry is not worth
-	// it, where a vendor answers a lasting trouble like a passing one. Zero
-	// means never.
-	GiveUpAfter int
-	// Status is the HTTP status, zero without an answer.
-	Status int
-	// RequestID is the vendor's name for the call, for its support.
-	RequestID string
+// System names what the errors are about.
+func (Class) System() string { return "psa" }
 
-	cause error
+// Retryable reports whether another attempt can succeed without a person.
+func (c Class) Retryable() bool {
+	return c == ClassTemporary || c == ClassRateLimited || c == ClassUnclear
 }
+
+// Code is the class in the domain's terms.
+func (c Class) Code() models.Code {
+	switch c {
+	case ClassTemporary, ClassRateLimited:
+		return models.CodeUnavailable
+	case ClassUnclear:
+		return models.CodeOutcomeUnknown
+	case ClassUnauthorized:
+		return models.CodeUnauthenticated
+	case ClassTicketGone:
+		return models.CodeNotFound
+	case ClassRejected, ClassMisconfigured:
+		return models.CodeInvalid
+	case ClassForged:
+		return models.CodeForbidden
+	}
+	return models.CodeInternal
+}
+
+// Error is the one error of this package and the adapters. Of the PSA's answer
+// it holds no more than the PSA's own message about a field.
+type Error = upstream.Error[Class]
 
 // Errorf makes an error of a class with a reason for people.
 func Errorf(class Class, op, format string, args ...any) *Error {
-	return &Error{Class: class, Op: op, Reason: fmt.Sprintf(format, args...)}
-}
-
-// WithCure returns a copy that says what to do.
-func (e *Error) WithCure(format string, args ...any) *Error {
-	c := *e
-	c.Cure = fmt.Sprintf(format, args...)
-	return &c
-}
-
-// WithCause returns a copy that wraps cause, for [errors.Is] and the log.
-func (e *Error) WithCause(cause error) *Error {
-	c := *e
-	c.cause = cause
-	return &c
-}
-
-// Error is for logs. It holds no upstream body.
-func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("psa: ")
-	if e.Op != "" {
-		b.WriteString(e.Op + ": ")
-	}
-	b.WriteString(string(e.Class) + ": " + e.Reason)
-	if e.Status != 0 {
-		fmt.Fprintf(&b, " (status %d", e.Status)
-		if e.RequestID != "" {
-			b.WriteString(", request " + e.RequestID)
-		}
-		b.WriteString(")")
-	}
-	return b.String()
-}
-
-// Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.cause }
-
-// Retryable reports whether another attempt can succeed without a person.
-func (e *Error) Retryable() bool {
-	return e.Class == ClassTemporary || e.Class == ClassRateLimited || e.Class == ClassUnclear
-}
-
-// Model is the error in the domain's terms: what people are told, and whether
-// and when to try again.
-func (e *Error) Model() *models.Error {
-	m := &models.Error{Code: models.CodeInternal, Message: e.Reason, Fields: e.Fields, RetryAfter: e.RetryAfter}
-	if e.Cure != "" {
-		m.Message += " " + e.Cure
-	}
-	switch e.Class {
-	case ClassTemporary, ClassRateLimited:
-		m.Code = models.CodeUnavailable
-	case ClassUnclear:
-		m.Code = models.CodeOutcomeUnknown
-	case ClassUnauthorized:
-		m.Code = models.CodeUnauthenticated
-	case ClassTicketGone:
-		m.Code = models.CodeNotFound
-	case ClassRejected, ClassMisconfigured:
-		m.Code = models.CodeInvalid
-	case ClassForged:
-		m.Code = models.CodeForbidden
-	}
-	return m.WithCause(e)
-}
-
-// As lets [errors.As] find a [*models.Error].
-func (e *Error) As(target any) bool {
-	t, ok := target.(**models.Error)
-	if ok {
-		*t = e.Model()
-	}
-	return ok
+	return upstream.Errorf(class, op, format, args...)
 }
 
 // ClassOf returns the class of err, and "" for nil.
@@ -155,16 +82,12 @@ func ClassOf(err error) Class {
 // AsError returns the [*Error] in err. An error that holds none is a mistake of
 // ours or a context that ended; it counts as temporary.
 func AsError(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
+	if _, ok := errors.AsType[*Error](err); !ok {
+		if m, ok := errors.AsType[*models.Error](err); ok && m.Code == models.CodeInvalid {
+			return Errorf(ClassMisconfigured, "", "%s", m.Message).WithCause(err) // of Connection.Validate
+		}
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return Errorf(ClassTemporary, "", "Time was up before the PSA answered.").WithCause(err)
-	}
-	if m, ok := errors.AsType[*models.Error](err); ok && m.Code == models.CodeInvalid {
-		return Errorf(ClassMisconfigured, "", "%s", m.Message).WithCause(err) // of Connection.Validate
-	}
-	return Errorf(ClassTemporary, "", "An unexpected error; its details are in the worker's log.").WithCause(err)
+	return upstream.AsError(err, ClassTemporary, "Time was up before the PSA answered.")
 }
 
 // Worst joins what went wrong with parts of one call. It returns the error that
@@ -191,16 +114,7 @@ const Doubtful = 40
 // GaveUp returns err as it is, or as [ClassRejected] when it was tried as often
 // as is worth it. Attempt counts from 1.
 func GaveUp(err error, attempt int) error {
-	e, ok := errors.AsType[*Error](err)
-	if !ok || e.GiveUpAfter == 0 || attempt < e.GiveUpAfter || !e.Retryable() {
-		return err
-	}
-	final := e.WithCause(err)
-	final.Class, final.RetryAfter = ClassRejected, 0
-	if final.Cure == "" {
-		final.Cure = "Look at the ticket and the connection, then retry."
-	}
-	return final
+	return upstream.GaveUp(err, attempt, ClassRejected, "Look at the ticket and the connection, then retry.")
 }
 
 const maxSafe = 200
@@ -229,24 +143,4 @@ func Safe(s string) string {
 		s = string([]rune(s)[:maxSafe-1]) + "…"
 	}
 	return s
-}
-
-// MaxRetryAfter bounds what a PSA may ask for: a wrong clock or a bad day must
-// not silence a ticket.
-const MaxRetryAfter = time.Hour
-
-// RetryAfter reads the header Retry-After (RFC 9110, section 10.2.3), which is
-// a number of seconds or a date. It is zero when there is none.
-func RetryAfter(h http.Header, now time.Time) time.Duration {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	if v == "" {
-		return 0
-	}
-	var d time.Duration
-	if s, err := strconv.ParseUint(v, 10, 32); err == nil {
-		d = time.Duration(s) * time.Second
-	} else if at, err := http.ParseTime(v); err == nil {
-		d = at.Sub(now)
-	}
-	return min(max(d, 0), MaxRetryAfter)
 }

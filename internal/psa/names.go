@@ -1,6 +1,7 @@
 package psa
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -41,12 +42,18 @@ func UnknownMember(k Kind, p Person) *Error {
 		WithCure("Give both the same e-mail address, or enter the engineer's identifier in Baton.")
 }
 
-// NotChanged is the error of a PSA that said yes and did nothing.
-func NotChanged(k Kind, what, wanted, is string) *Error {
-	if is == "" {
-		is = "none"
+// Changed compares a ticket with the status and the owner that were set; a zero
+// one was not. Its error is that of a PSA that said yes and did nothing.
+func Changed(k Kind, t Ticket, status Status, owner Member) error {
+	what, wanted, is := "status", status.Name, t.Status.Name
+	switch {
+	case status.ID != "" && t.Status.ID != status.ID:
+	case owner.ID != "" && t.Owner.ID != owner.ID:
+		what, wanted, is = "owner", owner.Name, t.Owner.Name
+	default:
+		return nil
 	}
-	return Errorf(ClassRejected, "setting the "+what, "%s accepted the %s %q, but the ticket has %q.", k.Title(), what, Safe(wanted), Safe(is)).
+	return Errorf(ClassRejected, "setting the "+what, "%s accepted the %s %q, but the ticket has %q.", k.Title(), what, Safe(wanted), Safe(cmp.Or(is, "none"))).
 		WithCure("A workflow rule of the PSA may have changed it back. Look at the ticket, then retry.")
 }
 

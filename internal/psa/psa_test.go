@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -91,21 +90,6 @@ func TestSecretsStayHidden(t *testing.T) {
 	var back psa.Credentials
 	require.NoError(t, json.Unmarshal([]byte(`{"client_secret":"s"}`), &back))
 	require.Equal(t, "s", back[psa.CredClientSecret].Reveal())
-}
-
-func TestRetryAfter(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for value, want := range map[string]time.Duration{
-		"": 0, "0": 0, "30": 30 * time.Second, " 7 ": 7 * time.Second, "-5": 0, "soon": 0, "1.5": 0,
-		"99999999999999999999":          0,
-		"86400":                         psa.MaxRetryAfter,
-		"Fri, 02 Jan 2026 03:05:05 GMT": time.Minute,
-		"Fri, 02 Jan 2026 03:00:00 GMT": 0,
-		"Fri, 02 Jan 2099 03:00:00 GMT": psa.MaxRetryAfter,
-	} {
-		require.Equal(t, want, psa.RetryAfter(http.Header{"Retry-After": {value}}, now), value)
-	}
 }
 
 func TestErrorsAreModels(t *testing.T) {

@@ -134,7 +134,7 @@ func commands() []command {
 		{"snmp-community", []string{"community "}, is(`community[ ]["']?([^\s"']+)["']?[ ](?:read-only|read-write|ro\b|rw\b)`), argument, false},
 		{"password", []string{"tap"}, is(`tap(?:[ ]is|[ ]?[:=])[ ]*(\S+)`), strongish, false},
 		{"password", []string{" p: ", "/p: ", ",p: "}, is(`[ ,/]p:[ ]+(\S+)`), strongish, true},
-		{"app-secret", []string{"q~"}, is(`q~[\w.~-]{31,34}`), nil, true},
+		{"app-secret", []string{"q~"}, is(`(q~[\w.~-]{31,34})`), nil, true},
 	}
 }
 

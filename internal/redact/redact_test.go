@@ -297,3 +297,16 @@ func TestOwnAPIKeys(t *testing.T) {
 		require.Equal(t, text, redacted)
 	}
 }
+
+// TestEntraSecrets: the secret of an application in Microsoft Entra has its mark
+// in the middle, and no label need be near.
+func TestEntraSecrets(t *testing.T) {
+	t.Parallel()
+	r := redactor(t)
+	secret := "Q~" + strings.Repeat("aB3.x-_9", 4) + "k"
+	for _, text := range []string{"zz18" + secret, "[zz18" + secret + "]", "vault|zz18" + secret + "|prod", "it is «zz18" + secret + "» now"} {
+		out, counts := r.Text(text)
+		require.NotContains(t, out, secret, text)
+		require.Len(t, counts, 1, text)
+	}
+}

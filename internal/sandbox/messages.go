@@ -2,10 +2,8 @@ package sandbox
 
 import (
 	"context"
-	_ "embed"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
@@ -90,27 +88,6 @@ func (m *Messages) SlackCredentials() (token, signingSecret string) {
 	return m.slack.Token(), m.slack.SigningSecret()
 }
 
-//go:embed mail.html
-var mailHTML string
-
-//go:embed slack.html
-var slackHTML string
-
-var (
-	mailPage  = template.Must(template.New("mail").Parse(mailHTML))
-	slackPage = template.Must(template.New("slack").Parse(slackHTML))
-)
-
-// policy lets a page do nothing but send its own forms.
-const policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-
-func page200(w http.ResponseWriter, t *template.Template, data any) {
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", policy)
-	_ = t.Execute(w, data)
-}
-
 // mailView is a mail with its links apart, so that they can be opened.
 type mailView struct {
 	notifytest.Mail
@@ -134,7 +111,7 @@ func (m *Messages) ServeMail(w http.ResponseWriter, r *http.Request) {
 		mails = append(mails, v)
 	}
 	slices.Reverse(mails)
-	page200(w, mailPage, map[string]any{"Path": MailPath, "Mails": mails, "Away": len(m.mail.Faults().Standing()) > 0})
+	show(w, "mail.html", map[string]any{"Path": MailPath, "Mails": mails, "Away": len(m.mail.Faults().Standing()) > 0})
 }
 
 // slackView is a message as the page shows it.
@@ -168,7 +145,7 @@ func (m *Messages) ServeSlack(w http.ResponseWriter, r *http.Request) {
 		slices.Reverse(c.Messages)
 		all = append(all, c)
 	}
-	page200(w, slackPage, map[string]any{"Path": SlackPath, "Conversations": all, "Away": len(m.slack.Faults().Standing()) > 0})
+	show(w, "slack.html", map[string]any{"Path": SlackPath, "Conversations": all, "Away": len(m.slack.Faults().Standing()) > 0})
 }
 
 // lines are the texts of a message's blocks, without those of its buttons.

@@ -20,6 +20,7 @@ import (
 	"github.com/baton-handoff/baton/internal/notify/slack"
 	"github.com/baton-handoff/baton/internal/outbound"
 	"github.com/baton-handoff/baton/internal/sandbox"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // TestThePagesShowMessagesAndPressButtons sends what Baton would send, and
@@ -80,7 +81,7 @@ func TestThePagesShowMessagesAndPressButtons(t *testing.T) {
 	client, err := outbound.New(outbound.Options{Allow: outbound.Loopback(), Ports: []uint16{port.Port()}})
 	require.NoError(t, err)
 	defer client.Close()
-	workspace, err := slack.New(slack.Config{Token: notify.Secret(token), APIURL: u.String() + "/api/"}, client, time.Now)
+	workspace, err := slack.New(slack.Config{Token: secrets.Secret(token), APIURL: u.String() + "/api/"}, client, time.Now)
 	require.NoError(t, err)
 	ana, err := workspace.UserByEmail(t.Context(), "ana@demo.test")
 	require.NoError(t, err)

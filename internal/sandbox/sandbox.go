@@ -5,9 +5,7 @@ package sandbox
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
@@ -88,11 +86,6 @@ func (s *Sandbox) Connection() psa.Connection {
 	return c
 }
 
-//go:embed page.html
-var pageHTML string
-
-var page = template.Must(template.New("page").Parse(pageHTML))
-
 type ticketView struct {
 	psatest.Ticket
 	Status, Owner string
@@ -112,10 +105,7 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	slices.SortStableFunc(tickets, func(a, b ticketView) int { return b.UpdatedAt.Compare(a.UpdatedAt) })
 	requests := desk.Requests()
 	slices.Reverse(requests)
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-	_ = page.Execute(w, map[string]any{
+	show(w, "psa.html", map[string]any{
 		"Path": Path, "Troubles": troubles(), "Now": s.trouble(), "Tickets": tickets, "Requests": requests[:min(12, len(requests))],
 	})
 }

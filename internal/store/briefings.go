@@ -324,17 +324,17 @@ func (s *Store) SaveBriefingGrade(ctx context.Context, g models.BriefingGrade) e
 	return translate("storing a briefing's grade", err)
 }
 
-// BriefingReports sums up the account's briefings since a time, by who made
-// them. A handoff counts with its newest briefing, and a grade with the one that
-// it is of.
-func (s *Store) BriefingReports(ctx context.Context, since time.Time) ([]models.BriefingReport, error) {
+// BriefingReports sums up the account's briefings of a time, by who made them. A
+// handoff counts with its newest briefing, and a grade with the one that it is
+// of.
+func (s *Store) BriefingReports(ctx context.Context, since, until time.Time) ([]models.BriefingReport, error) {
 	acct, err := account(ctx)
 	if err != nil {
 		return nil, err
 	}
 	rows, _ := s.pool.Query(ctx, `WITH newest AS (
 			SELECT DISTINCT ON (handoff_id) handoff_id, version, source, coalesce(model, '') AS model, coalesce(prompt_version, '') AS prompt_version
-			FROM briefings WHERE account_id = $1 AND created_at >= $2 ORDER BY handoff_id, version DESC),
+			FROM briefings WHERE account_id = $1 AND created_at >= $2 AND created_at < $3 ORDER BY handoff_id, version DESC),
 		written AS (
 			SELECT source, model, prompt_version, count(*) AS briefings FROM newest GROUP BY 1, 2, 3),
 		graded AS (
@@ -342,20 +342,20 @@ func (s *Store) BriefingReports(ctx context.Context, since time.Time) ([]models.
 				count(*) FILTER (WHERE g.useful) AS useful, count(g.cause) AS causes,
 				avg(CASE g.cause WHEN 'right' THEN 100 WHEN 'one_step_short' THEN 65 WHEN 'right_area' THEN 35 WHEN 'wrong' THEN 0 END)::float8 AS cause_score
 			FROM briefings b JOIN briefing_grades g USING (account_id, handoff_id, version)
-			WHERE b.account_id = $1 AND b.created_at >= $2 GROUP BY 1, 2, 3),
+			WHERE b.account_id = $1 AND b.created_at >= $2 AND b.created_at < $3 GROUP BY 1, 2, 3),
 		called AS (
 			SELECT 'model' AS source, model, prompt_version, count(*) AS calls, count(*) FILTER (WHERE state = 'unusable') AS unusable,
 				count(*) FILTER (WHERE state = 'failed') AS failed, sum(input_tokens)::bigint AS input_tokens,
 				sum(output_tokens)::bigint AS output_tokens, sum(cost_micro_usd)::bigint AS cost_micro_usd,
 				percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE state IN ('used', 'unusable')) AS latency_ms
-			FROM model_calls WHERE account_id = $1 AND started_at >= $2 GROUP BY 2, 3)
+			FROM model_calls WHERE account_id = $1 AND started_at >= $2 AND started_at < $3 GROUP BY 2, 3)
 		SELECT source, nullif(model, '') AS model, nullif(prompt_version, '') AS prompt_version,
 			coalesce(briefings, 0) AS briefings, coalesce(graded, 0) AS graded, coalesce(useful, 0) AS useful,
 			coalesce(causes, 0) AS causes, cause_score, coalesce(calls, 0) AS calls, coalesce(unusable, 0) AS unusable,
 			coalesce(failed, 0) AS failed, coalesce(input_tokens, 0) AS input_tokens, coalesce(output_tokens, 0) AS output_tokens,
 			coalesce(cost_micro_usd, 0) AS cost_micro_usd, latency_ms
 		FROM written FULL JOIN graded USING (source, model, prompt_version) FULL JOIN called USING (source, model, prompt_version)
-		ORDER BY source, model NULLS FIRST, prompt_version`, acct, since) // its error is that of the rows
+		ORDER BY source, model NULLS FIRST, prompt_version`, acct, since, until) // its error is that of the rows
 	reports, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[models.BriefingReport])
 	return reports, translate("summing up briefings", err)
 }

@@ -180,7 +180,7 @@ func TestBriefingReport(t *testing.T) {
 	c.State, c.LatencyMS, c.OutputTokens = models.CallUnusable, 40, 9
 	require.NoError(t, w.EndModelCall(ctx, c))
 
-	rows, err := w.BriefingReports(ctx, time.Now().Add(-time.Hour))
+	rows, err := w.BriefingReports(ctx, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 	require.NoError(t, err)
 	require.Len(t, rows, 2)
 	require.Equal(t, models.BriefingReport{
@@ -188,7 +188,7 @@ func TestBriefingReport(t *testing.T) {
 		Calls: 1, Unusable: 1, OutputTokens: 9, CostMicroUSD: 7, LatencyMS: new(40.0),
 	}, rows[0])
 	require.Equal(t, models.BriefingReport{Source: models.SourceRules, Briefings: 1}, rows[1])
-	rows, err = w.BriefingReports(as(t, w.eve), time.Now().Add(-time.Hour))
+	rows, err = w.BriefingReports(as(t, w.eve), time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 	require.NoError(t, err)
 	require.Empty(t, rows)
 }

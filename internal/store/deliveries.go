@@ -335,16 +335,16 @@ func (s *Store) ReopenDelivery(ctx context.Context, handoffID, id uuid.UUID) (mo
 	return s.Delivery(ctx, id)
 }
 
-// DeliveryCounts sums up the account's notifications since a time, by channel
+// DeliveryCounts sums up the account's notifications of a time, by channel
 // and state.
-func (s *Store) DeliveryCounts(ctx context.Context, since time.Time) ([]models.DeliveryCount, error) {
+func (s *Store) DeliveryCounts(ctx context.Context, since, until time.Time) ([]models.DeliveryCount, error) {
 	acct, err := account(ctx)
 	if err != nil {
 		return nil, err
 	}
 	rows, _ := s.pool.Query(ctx, `SELECT d.channel, d.state, count(*) AS count,
 			percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM d.done_at - d.created_at)) FILTER (WHERE d.state = 'done') AS seconds
-		FROM deliveries d WHERE d.account_id = $1 AND d.created_at >= $2 GROUP BY 1, 2 ORDER BY 1, 2`, acct, since)
+		FROM deliveries d WHERE d.account_id = $1 AND d.created_at >= $2 AND d.created_at < $3 GROUP BY 1, 2 ORDER BY 1, 2`, acct, since, until)
 	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[models.DeliveryCount])
 	return all, translate("adding up notifications", err)
 }

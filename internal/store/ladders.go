@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/baton-handoff/baton/internal/audit"
 	"github.com/baton-handoff/baton/models"
@@ -249,29 +251,63 @@ func (s *Store) BeginTakeBack(ctx context.Context, handoffID uuid.UUID, version 
 	return tag.RowsAffected() > 0, translate("taking a handoff back", err)
 }
 
+// handoffWaits reads the times that an account's handoffs began to wait. The
+// limit is there to find out that there are too many, so nothing is sorted.
+const handoffWaits = `SELECT h.id AS handoff_id, h.team_id, team.name AS team_name, h.priority, h.intent, q.at AS queued_at,
+		c.at AS claimed_at, c.holder_id AS claimed_by, u.name AS claimer_name,
+		CASE WHEN h.status = 'resolved' AND h.generation = q.generation THEN h.resolved_at END AS resolved_at,
+		l.policy
+	FROM (SELECT DISTINCT ON (account_id, handoff_id, generation) * FROM handoff_transitions
+			WHERE account_id = $1 AND status = 'queued' AND at >= $2 AND at < $3 ORDER BY account_id, handoff_id, generation, version) q
+		JOIN handoffs h ON h.account_id = $1 AND h.id = q.handoff_id
+		LEFT JOIN LATERAL (SELECT t.at, t.holder_id FROM handoff_transitions t
+			WHERE t.account_id = $1 AND t.handoff_id = q.handoff_id AND t.generation = q.generation AND t.verb = 'claim'
+			ORDER BY t.version LIMIT 1) c ON true
+		LEFT JOIN handoff_ladders l ON l.account_id = $1 AND l.handoff_id = h.id
+		LEFT JOIN teams team ON team.account_id = $1 AND team.id = h.team_id
+		LEFT JOIN users u ON u.account_id = $1 AND u.id = c.holder_id
+	WHERE c.at IS NOT NULL OR h.status = 'queued' AND h.generation = q.generation
+	LIMIT $4`
+
 // HandoffWaits lists the times that the account's handoffs began to wait for a
-// claim since a time, the oldest first, at most limit. Those that were neither
-// claimed nor wait any more are left out.
+// claim since a time, in no order, at most limit. Those that were neither
+// claimed nor wait any more are left out. Equal policies share their memory:
+// tens of thousands of handoffs have a handful of them.
 func (s *Store) HandoffWaits(ctx context.Context, since, until time.Time, limit int) ([]models.HandoffWait, error) {
 	acct, err := account(ctx)
 	if err != nil {
 		return nil, err
 	}
-	rows, _ := s.pool.Query(ctx, `SELECT h.id AS handoff_id, h.team_id, team.name AS team_name, h.priority, h.intent, q.at AS queued_at,
-			c.at AS claimed_at, c.holder_id AS claimed_by, u.name AS claimer_name,
-			CASE WHEN h.status = 'resolved' AND h.generation = q.generation THEN h.resolved_at END AS resolved_at,
-			l.policy
-		FROM (SELECT DISTINCT ON (account_id, handoff_id, generation) * FROM handoff_transitions
-				WHERE account_id = $1 AND status = 'queued' AND at >= $2 AND at < $3 ORDER BY account_id, handoff_id, generation, version) q
-			JOIN handoffs h ON h.account_id = $1 AND h.id = q.handoff_id
-			LEFT JOIN LATERAL (SELECT t.at, t.holder_id FROM handoff_transitions t
-				WHERE t.account_id = $1 AND t.handoff_id = q.handoff_id AND t.generation = q.generation AND t.verb = 'claim'
-				ORDER BY t.version LIMIT 1) c ON true
-			LEFT JOIN handoff_ladders l ON l.account_id = $1 AND l.handoff_id = h.id
-			LEFT JOIN teams team ON team.account_id = $1 AND team.id = h.team_id
-			LEFT JOIN users u ON u.account_id = $1 AND u.id = c.holder_id
-		WHERE c.at IS NOT NULL OR h.status = 'queued' AND h.generation = q.generation
-		ORDER BY q.at, h.id LIMIT $4`, acct, since, until, limit) // its error is that of the rows
-	waits, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[models.HandoffWait])
+	rows, _ := s.pool.Query(ctx, handoffWaits, acct, since, until, limit) // its error is that of the rows
+	policies := map[string]json.RawMessage{}
+	waits, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (w models.HandoffWait, err error) {
+		var policy pgtype.DriverBytes
+		err = row.Scan(&w.HandoffID, &w.TeamID, &w.TeamName, &w.Priority, &w.Intent, &w.QueuedAt, &w.ClaimedAt, &w.ClaimedBy, &w.ClaimerName, &w.ResolvedAt, &policy)
+		if policy != nil {
+			known, ok := policies[string(policy)]
+			if !ok {
+				known = json.RawMessage(bytes.Clone(policy))
+				policies[string(policy)] = known
+			}
+			w.Policy = known
+		}
+		return w, err
+	})
 	return waits, translate("summing up handoffs", err)
+}
+
+// WaitingNow sums up what waits in the account's queue at this moment, by
+// priority, the most urgent first.
+func (s *Store) WaitingNow(ctx context.Context) ([]models.WaitingNow, error) {
+	acct, err := account(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, _ := s.pool.Query(ctx, `SELECT h.priority, count(*) AS open, min(q.at) AS oldest
+		FROM handoffs h LEFT JOIN LATERAL (SELECT t.at FROM handoff_transitions t
+			WHERE t.account_id = $1 AND t.handoff_id = h.id AND t.generation = h.generation AND t.status = 'queued'
+			ORDER BY t.version LIMIT 1) q ON true
+		WHERE h.account_id = $1 AND h.status = 'queued' GROUP BY 1 ORDER BY 1 DESC`, acct) // its error is that of the rows
+	waiting, err := pgx.CollectRows(rows, pgx.RowToStructByName[models.WaitingNow])
+	return waiting, translate("summing up the queue", err)
 }

@@ -189,6 +189,22 @@ func TestHandoffWaits(t *testing.T) {
 	waits, err = w.HandoffWaits(as(t, w.eve), time.Time{}, time.Now().Add(time.Hour), 100)
 	require.NoError(t, err)
 	require.Empty(t, waits)
+
+	again := w.queued(t, w.sam, models.PriorityLow, nil)
+	again = extend(t, again, models.VerbClaim, w.ana, nil, "r6")
+	again = extend(t, again, models.VerbRelease, w.ana, nil, "r7")
+	require.NoError(t, w.project(ctx, again))
+	now, err := w.WaitingNow(ctx)
+	require.NoError(t, err)
+	require.Len(t, now, 1)
+	require.Equal(t, models.PriorityLow, now[0].Priority)
+	require.Equal(t, 2, now[0].Open)
+	first, err := w.Timeline(ctx, open.SessionID, open.HandoffID)
+	require.NoError(t, err)
+	require.Equal(t, first[0].At, *now[0].Oldest)
+	now, err = w.WaitingNow(as(t, w.eve))
+	require.NoError(t, err)
+	require.Empty(t, now)
 }
 
 func TestAWakingIsPartOfTheRequest(t *testing.T) {

@@ -2,10 +2,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cp, mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import type Axe from "axe-core";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { expect } from "vitest";
 import type { Handoff, Session } from "../src/api/types";
 
 /** A call of the API as somebody. */
@@ -185,3 +188,27 @@ export async function live(page: Page): Promise<void> {
 }
 
 export const card = (page: Page, id: string) => page.locator(`.queue [data-id="${id}"]`);
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** Every rule of axe-core for WCAG 2.2 AA and good practice. */
+export async function accessible(page: Page): Promise<void> {
+  await page.evaluate(axe); // by the debugger, which the page's policy does not bind
+  const found = await page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: typeof Axe };
+    const result = await axe.run(document, { resultTypes: ["violations"] });
+    return result.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target).join(", ")}`);
+  });
+  expect(found).toEqual([]);
+}
+
+export const looks = {
+  light: { viewport: { width: 1280, height: 860 }, colorScheme: "light" },
+  dark: { viewport: { width: 1280, height: 860 }, colorScheme: "dark" },
+  phone: { viewport: { width: 390, height: 844 }, colorScheme: "light", deviceScaleFactor: 2 },
+} as const;
+
+/** With PICTURES=folder it leaves a picture there, to be looked at. */
+export async function picture(page: Page, name: string, fullPage = false): Promise<void> {
+  if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/${name}.png`, fullPage });
+}

@@ -1,8 +1,23 @@
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Handoff } from "../src/api/types";
-import { ada, ana, Baton, ben, card, launch, live, open, sam, signIn, troubles, until } from "./baton";
-import { accessible, looks } from "./look";
+import {
+  accessible,
+  ada,
+  ana,
+  Baton,
+  ben,
+  card,
+  launch,
+  live,
+  looks,
+  open,
+  picture,
+  sam,
+  signIn,
+  troubles,
+  until,
+} from "./baton";
 
 let baton: Baton;
 let browser: Browser;
@@ -244,15 +259,11 @@ describe("every page, in every look", () => {
     await call("POST", `/ai-sessions/${h.session_id}/handoffs/${h.id}/claim`);
   });
 
-  // With PICTURES=folder it leaves pictures there, to be looked at.
   test.each(Object.entries(looks))("axe finds nothing: %s", async (look, options) => {
-    const picture = async (name: string) => {
-      if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/${name}-${look}.png` });
-    };
     const page = await signIn(browser, baton, ana, options);
     await card(page, h.id).waitFor({ state: "detached" });
     await accessible(page);
-    await picture("queue");
+    await picture(page, `queue-${look}`);
     await page.keyboard.press("?");
     await accessible(page);
     await page.getByRole("button", { name: "Close" }).click();
@@ -260,7 +271,7 @@ describe("every page, in every look", () => {
     await page.goto(baton.base + handoffPath(h));
     await page.locator(".refs a").first().waitFor();
     await accessible(page);
-    await picture("handoff");
+    await picture(page, `handoff-${look}`);
     await page.getByRole("button", { name: "No", exact: true }).click();
     await page.getByLabel("What was wrong with it?").fill("Step 19 was undone.");
     await page.getByRole("button", { name: "Send" }).click();
@@ -279,10 +290,10 @@ describe("every page, in every look", () => {
       .first()
       .waitFor();
     await accessible(page);
-    await picture("sessions");
+    await picture(page, `sessions-${look}`);
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByText("Choose who you want to be").waitFor();
     await accessible(page);
-    await picture("sign-in");
+    await picture(page, `sign-in-${look}`);
   });
 });

@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { ada, ana, Baton, launch, open, sam, signIn, troubles, until } from "./baton";
-import { accessible, looks, picture } from "./look";
+import { accessible, ada, ana, Baton, launch, looks, open, picture, sam, signIn, troubles, until } from "./baton";
+
 import { hook, mailSink } from "./sinks";
 
 let baton: Baton;
@@ -453,7 +453,7 @@ describe("every page of the settings, in every look", () => {
   test.each(Object.entries(looks))("axe finds nothing: %s", async (look, options) => {
     const page = await settings(ada, "", "Settings", options);
     await accessible(page);
-    await picture(page, `settings-${look}`);
+    await picture(page, `settings-${look}`, true);
     const pages = {
       psa: "PSA",
       channels: "Channels",
@@ -472,7 +472,7 @@ describe("every page of the settings, in every look", () => {
       await page.getByRole("heading", { level: 1, name: title }).waitFor();
       await until("all is loaded", async () => (await page.locator(".loading").count()) === 0);
       await accessible(page);
-      await picture(page, `settings-${path.replaceAll(/\W/g, "-")}-${look}`);
+      await picture(page, `settings-${path.replaceAll(/\W/g, "-")}-${look}`, true);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
       expect(wide, `${path} is wider than its window`).toBe(false);
     }
@@ -480,7 +480,7 @@ describe("every page of the settings, in every look", () => {
     await page.getByRole("button", { name: "Change: Ana Costa" }).click();
     await page.getByRole("dialog").waitFor();
     await accessible(page);
-    await picture(page, `settings-person-${look}`);
+    await picture(page, `settings-person-${look}`, true);
   });
 });
 

@@ -12,6 +12,10 @@ import { explain, Store, useStore } from "./state/store";
 import { settings, t } from "./texts";
 
 const SettingsPage = lazy(async () => (await import("./pages/settings")).SettingsPage);
+const ReportsPage = lazy(async () => (await import("./pages/reports")).ReportsPage);
+
+/** Whether the API tells the reader of reports. */
+const reads = (store: Store) => store.me.role === "admin" || store.me.role === "owner";
 
 export function App() {
   const address = useAddress();
@@ -84,7 +88,12 @@ function Frame({ store, address }: { store: Store; address: URL }) {
           <a href="/sessions" {...at("/sessions")}>
             {t.sessions}
           </a>
-          {(store.me.role === "admin" || store.me.role === "owner") && (
+          {reads(store) && (
+            <a href="/reports" {...at("/reports")}>
+              {t.reports}
+            </a>
+          )}
+          {reads(store) && (
             <a href="/settings" {...(/^\/settings(?!\/me$)/.test(address.pathname) ? current : {})}>
               {settings.title}
             </a>
@@ -128,6 +137,12 @@ function Page({ store, address }: { store: Store; address: URL }) {
   const handoff = /^\/sessions\/([0-9a-f-]{36})\/handoffs\/([0-9a-f-]{36})$/.exec(path);
   if (handoff) return <HandoffPage key={path} store={store} session={handoff[1] ?? ""} id={handoff[2] ?? ""} />;
   if (path === "/sessions") return <SessionsPage store={store} />;
+  if (path === "/reports")
+    return reads(store) ? (
+      <ReportsPage query={address.searchParams} />
+    ) : (
+      <Nothing title={t.reports} text={t.reportsPage.forAdmins} />
+    );
   const form = /^\/sessions\/([0-9a-f-]{36})\/hand-off$/.exec(path);
   if (form) return <HandOffPage key={path} store={store} id={form[1] ?? ""} />;
   return <Nothing title={t.product} text={t.nothingHere} />;

@@ -306,6 +306,106 @@ export const t = {
     notYours: "Somebody else works on this session, or it is handed off already.",
   },
 
+  reports: "Reports",
+  reportsPage: {
+    lead: "How long handoffs waited for somebody, when they came, and what became of them.",
+    range: "Time",
+    last: (days: number) => `${days} days`,
+    own: "Other days",
+    from: "From",
+    to: "To",
+    zone: "Time zone",
+    csv: "CSV",
+    csvOf: (what: string) => `${what} as CSV`,
+    table: "Show as table",
+    tableOf: (what: string) => `Table: ${what}`,
+    forAdmins: "Reports are for admins.",
+    none: "Nothing was handed off in this time.",
+    noneClaimed: "Nothing was claimed in this time.",
+    noneTarget: "Nothing in this time had a target.",
+    noneBriefed: "Nothing was briefed in this time.",
+    noneSent: "Nobody was notified in this time.",
+    hint: "Arrow keys walk through the values.",
+    figures: "In short",
+    now: "Waiting now",
+    nowNone: "nobody waits",
+    oldest: (age: string) => `the oldest for ${age}`,
+    median: "Median time to claim",
+    medianOf: (n: number) => `of ${plural(n, "claim", "claims")}`,
+    p90: "9 of 10 claimed within",
+    within: "Within target",
+    withinOf: (within: number, all: number) => `${within} of ${all}`,
+    noTarget: "nothing had a target",
+    time: "Time to claim",
+    timeLead:
+      "By the day on which the handoff began to wait. Half were claimed faster than the median, and 9 of 10 faster than the upper line.",
+    lines: { median: "Median", p90: "9 of 10" },
+    share: "Within target",
+    shareLead: "Which part of each day's handoffs was claimed in time. Days without a target are left out.",
+    volume: "Handoffs a day",
+    volumeLead: "How often one was put into the queue.",
+    hours: "Handoffs by hour",
+    hoursLead: "When handoffs come, by day of the week and hour.",
+    busiest: (hour: string, n: number) => `Busiest: ${hour}, ${plural(n, "handoff", "handoffs")}.`,
+    fewer: "fewer",
+    more: "more",
+    weekdays: ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+    handoffs: (n: number) => plural(n, "handoff", "handoffs"),
+    tellTime: (day: string, median: string | null, p90: string | null, claimed: number) =>
+      median === null
+        ? `${day}: nothing claimed`
+        : `${day}: median ${median}, 9 of 10 within ${p90}, ${plural(claimed, "claim", "claims")}`,
+    tellShare: (day: string, share: string | null, within: number, all: number) =>
+      share === null ? `${day}: nothing had a target` : `${day}: ${share}, ${within} of ${all}`,
+    tellCount: (what: string, n: number) => `${what}: ${plural(n, "handoff", "handoffs")}`,
+    groups: { priority: "By priority", team: "By team", engineer: "By engineer" } as Record<string, string>,
+    groupLeads: { priority: "", team: "", engineer: "Who claimed." } as Record<string, string>,
+    of: { priority: "Priority", team: "Team", engineer: "Engineer", day: "Day", hour: "Hour" } as Record<
+      string,
+      string
+    >,
+    columns: {
+      waits: "Handoffs",
+      claimed: "Claimed",
+      resolved: "Resolved",
+      median: "Median",
+      p90: "9 of 10",
+      within: "Within target",
+      open: "Still open",
+    },
+    briefings: "Briefings",
+    briefingsLead: "What claimers said of them. A handoff counts with its newest briefing.",
+    briefingColumns: {
+      by: "Written by",
+      prompt: "Prompt",
+      briefings: "Briefings",
+      useful: "Useful",
+      cause: "Likely cause",
+      unusable: "Unusable answers",
+      cost: "Cost",
+      latency: "Answer time",
+    },
+    rules: "Rules",
+    causeOf: (score: number, n: number) => `${Math.round(score)} of 100 (${plural(n, "grade", "grades")})`,
+    deliveries: "Notifications",
+    deliveriesLead: "By the channel over which people were told.",
+    channel: "Channel",
+    channels: { email: "Email", slack: "Slack", teams: "Teams", webhook: "Webhook" } as Record<string, string>,
+    states: {
+      done: "Sent",
+      pending: "Under way",
+      held: "Held back",
+      retrying: "Retrying",
+      failed: "Failed",
+      skipped: "Not needed",
+    } as Record<string, string>,
+    sentAfter: "Median until sent",
+    unknown: "–",
+  },
+  percent: (share: number) => `${Math.round(share * 100)} %`,
+  dollars: (usd: number) => `$${usd.toFixed(usd > 0 && usd < 0.01 ? 4 : 2)}`,
+  duration,
+
   keys: {
     title: "Keyboard",
     on: "Single keys are on",
@@ -346,13 +446,28 @@ function age(seconds: number): string {
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
 }
 
+/** How long, as precise as a report has to be. */
+function duration(seconds: number): string {
+  const parts = (most: number, unit: string, least: number, small: string) => {
+    const n = Math.round(seconds / least) * least;
+    const rest = Math.round((n % most) / least);
+    return `${Math.floor(n / most)} ${unit}${rest ? ` ${rest} ${small}` : ""}`;
+  };
+  if (seconds > 0 && seconds < 0.5) return "< 1 s";
+  if (seconds < 59.5) return `${Math.round(seconds)} s`;
+  if (seconds < 600) return parts(60, "min", 1, "s");
+  if (seconds < 3570) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 86_370) return parts(3600, "h", 60, "min");
+  return parts(86_400, "d", 3600, "h");
+}
+
 const list = (parts: string[], last = "and") =>
   parts.length < 2 ? parts.join("") : `${parts.slice(0, -1).join(", ")} ${last} ${parts.at(-1)}`;
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** A length of time in full, of two units at most. */
-function duration(seconds: number): string {
+function inFull(seconds: number): string {
   const d = Math.floor(seconds / 86_400);
   const h = Math.floor((seconds % 86_400) / 3600);
   const m = Math.floor((seconds % 3600) / 60);
@@ -400,14 +515,14 @@ function audience(a: StepWords["to"][number], names: NamesOf): string {
 /** A step of a ladder as a sentence: "After 10 min: the admins by e-mail and Slack; then every 2 min, 4 times." */
 function stepSentence(step: StepWords, next: StepWords | undefined, names: NamesOf): string {
   const after = step.after_seconds ?? 0;
-  const when = after === 0 ? "At once" : `After ${duration(after)}`;
+  const when = after === 0 ? "At once" : `After ${inFull(after)}`;
   const whom = step.to.length > 0 ? list(step.to.map((a) => audience(a, names))) : "nobody";
   const every = step.repeat_every_seconds ?? 0;
   const wanted = every > 0 ? (step.repeat_times ?? 0) : 0;
   const room = next ? Math.ceil(((next.after_seconds ?? 0) - after) / every) - 1 : wanted;
   const times = Math.max(0, Math.min(wanted, room));
   if (times === 0) return `${when}: ${whom}.`;
-  const again = times === 1 ? `once more ${duration(every)} later` : `every ${duration(every)}, ${times} times`;
+  const again = times === 1 ? `once more ${inFull(every)} later` : `every ${inFull(every)}, ${times} times`;
   return `${when}: ${whom}; then ${again}${times < wanted ? ", until the next step" : ""}.`;
 }
 
@@ -457,7 +572,7 @@ interface LeaseWords {
 function leaseSentence(l: LeaseWords): string {
   const { remind_after_seconds: remind, ask_after_seconds: ask, take_back_after_seconds: back } = l;
   if (remind + ask + back === 0) return "A claim never ends by itself.";
-  return `Whoever shows no activity is reminded after ${duration(remind)}, asked ${duration(ask)} later, and ${duration(back)} after that it goes back into the queue.`;
+  return `Whoever shows no activity is reminded after ${inFull(remind)}, asked ${inFull(ask)} later, and ${inFull(back)} after that it goes back into the queue.`;
 }
 
 const roles = { viewer: "Viewer", engineer: "Engineer", admin: "Admin", owner: "Owner" } as const;
@@ -495,7 +610,7 @@ export const settings = {
   channelKinds: kinds as Record<Kind, string>,
   units: { 86400: "days", 3600: "hours", 60: "minutes", 1: "seconds" } as Record<number, string>,
   unitOf: (label: string) => `Unit of: ${label}`,
-  duration,
+  inFull,
   zone: {
     label: "Time zone",
     hint: (here: string) => `Such as Europe/Berlin. Your browser is in ${here}.`,
@@ -649,7 +764,7 @@ export const settings = {
     countsOf: (rows: { state: string; count: number }[]) =>
       rows.map((r) => `${r.count} ${t.effectStates[r.state] ?? r.state}`).join(", "),
     speed: "Half of them within",
-    speedOf: (seconds: number | null) => (seconds === null ? "–" : seconds < 1 ? "1 s" : duration(Math.round(seconds))),
+    speedOf: (seconds: number | null) => (seconds === null ? "–" : seconds < 1 ? "1 s" : inFull(Math.round(seconds))),
     test: "Send a test message",
     testing: "Sending …",
     testOk: (kind: string, to: string) =>
@@ -722,27 +837,27 @@ export const settings = {
     holdsFor: "For the team",
     noTeam: "No team, or one without rules",
     windows,
-    within: (seconds: number) => `should be claimed within ${duration(seconds)}`,
+    within: (seconds: number) => `should be claimed within ${inFull(seconds)}`,
     changed: (sections: string[]) => `yours: ${list(sections)}`,
     isDefault: "default",
     step: stepSentence,
     nobody: "Nobody is called: it waits until somebody looks into the queue.",
     end: (seconds: number) =>
-      seconds === 0 ? "After that nobody is called again." : `The last call comes after ${duration(seconds)}.`,
+      seconds === 0 ? "After that nobody is called again." : `The last call comes after ${inFull(seconds)}.`,
     working: "Only working hours count.",
     say: {
-      claim_within_seconds: (p: { claim_within_seconds: number }) => `Within ${duration(p.claim_within_seconds)}.`,
+      claim_within_seconds: (p: { claim_within_seconds: number }) => `Within ${inFull(p.claim_within_seconds)}.`,
       hours: (p: { hours: HoursWords }) => hoursSentence(p.hours),
       lease: (p: { lease: LeaseWords }) => leaseSentence(p.lease),
       park: (p: { park: { tell_team: boolean; escalate_after_seconds: number } }) =>
         `Parked sessions: the team is ${p.park.tell_team ? "told" : "not told"}; ${
           p.park.escalate_after_seconds > 0
-            ? `one that nobody resumes climbs the steps ${duration(p.park.escalate_after_seconds)} after it was due.`
+            ? `one that nobody resumes climbs the steps ${inFull(p.park.escalate_after_seconds)} after it was due.`
             : "nobody else is called."
         }`,
       reserve_seconds: (p: { reserve_seconds: number }) =>
         p.reserve_seconds > 0
-          ? `When a question is answered, whoever asked has ${duration(p.reserve_seconds)} before others are called.`
+          ? `When a question is answered, whoever asked has ${inFull(p.reserve_seconds)} before others are called.`
           : "When a question is answered, everybody is called at once.",
     },
     rules: "Your rules",

@@ -72,10 +72,10 @@ func (c *Client) Complete(ctx context.Context, q llm.Question) (llm.Answer, erro
 	if m == nil { // the SDK reads null so
 		return llm.Answer{}, x.Bad("nothing")
 	}
-	usage := llm.Usage{
+	billed := llm.Answer{Usage: llm.Usage{
 		Input: m.Usage.InputTokens, CachedInput: m.Usage.CacheReadInputTokens,
 		CacheWrite: m.Usage.CacheCreationInputTokens, Output: m.Usage.OutputTokens,
-	}.Bounded()
+	}.Bounded()}
 	var text strings.Builder
 	for _, block := range m.Content {
 		if block.Type == "text" {
@@ -85,20 +85,20 @@ func (c *Client) Complete(ctx context.Context, q llm.Question) (llm.Answer, erro
 	switch m.StopReason {
 	case sdk.StopReasonEndTurn, sdk.StopReasonStopSequence:
 	case sdk.StopReasonRefusal:
-		return llm.Answer{}, x.About(wire.Refused(), usage)
+		return billed, x.About(wire.Refused())
 	case sdk.StopReasonMaxTokens:
-		return llm.Answer{}, x.About(wire.Truncated(), usage)
+		return billed, x.About(wire.Truncated())
 	case sdk.StopReasonModelContextWindowExceeded:
-		return llm.Answer{}, x.About(wire.NoFit(), usage)
+		return billed, x.About(wire.NoFit())
 	default: // nothing that was asked for can end so
-		return llm.Answer{}, x.About(x.Bad("something that is not what its API promises"), usage)
+		return billed, x.About(x.Bad("something that is not what its API promises"))
 	}
 	if m.Type != "message" || text.Len() == 0 {
-		return llm.Answer{}, x.About(x.Bad("no text"), usage)
+		return billed, x.About(x.Bad("no text"))
 	}
 	return llm.Answer{
 		Text: []byte(text.String()), Model: x.Model(m.Model, c.config.Model), RequestID: x.RequestID(),
-		Usage: usage, Latency: time.Since(begin),
+		Usage: billed.Usage, Latency: time.Since(begin),
 	}, nil
 }
 

@@ -1,11 +1,10 @@
 package llmtest
 
 import (
-	"math/rand/v2"
 	"net/http"
-	"slices"
-	"sync"
 	"time"
+
+	"github.com/baton-handoff/baton/internal/fakes"
 )
 
 // FaultKind is a way to misbehave.
@@ -81,86 +80,12 @@ type Fault struct {
 	Reached chan<- struct{}
 }
 
-// Faults decide which calls go wrong. What was asked for with Next comes first,
-// then what stands, then chance. It is safe for concurrent use.
-type Faults struct {
-	mu       sync.Mutex
-	next     []Fault
-	standing *Fault
-	random   *rand.Rand
-	p        float64
-	kinds    []Fault
-}
+// Faults decide which calls go wrong.
+type Faults = fakes.Faults[Fault]
 
-// Next lets the next calls go wrong, one for each fault, in order.
-func (f *Faults) Next(faults ...Fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.next = append(f.next, faults...)
-}
-
-// Set lets all calls go wrong until Clear.
-func (f *Faults) Set(fault Fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.standing = &fault
-}
-
-// Random lets a part p of the calls go wrong by one of the faults, in the same
-// way for the same seed and order of calls.
-func (f *Faults) Random(seed uint64, p float64, faults ...Fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.random, f.p, f.kinds = rand.New(rand.NewPCG(seed, seed)), p, slices.Clone(faults)
-}
-
-// Clear ends all trouble.
-func (f *Faults) Clear() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.next, f.standing, f.random = nil, nil, nil
-}
-
-func (f *Faults) pick() Fault {
-	fault := f.choose()
-	if fault.Reached != nil {
-		select {
-		case fault.Reached <- struct{}{}:
-		default:
-		}
-	}
+// pick is the fault that is due.
+func pick(f *Faults) Fault {
+	fault := f.Pick(func(Fault) bool { return true })
+	fakes.Tell(fault.Reached)
 	return fault
-}
-
-func (f *Faults) choose() Fault {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch {
-	case len(f.next) > 0:
-		next := f.next[0]
-		f.next = f.next[1:]
-		return next
-	case f.standing != nil:
-		return *f.standing
-	case f.random != nil && len(f.kinds) > 0 && f.random.Float64() < f.p:
-		return f.kinds[f.random.IntN(len(f.kinds))]
-	}
-	return Fault{}
-}
-
-// wait waits as a fault says. It is false when the client has gone meanwhile.
-func (f Fault) wait(r *http.Request) bool {
-	var timer <-chan time.Time
-	if f.Until == nil {
-		t := time.NewTimer(f.Delay)
-		defer t.Stop()
-		timer = t.C
-	}
-	select {
-	case <-timer:
-	case <-f.Until:
-	case <-r.Context().Done():
-		return false
-	}
-	return true
 }

@@ -11,11 +11,11 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
 
+	"github.com/baton-handoff/baton/internal/fakes"
 	"github.com/baton-handoff/baton/internal/llm"
 )
 
@@ -273,11 +273,11 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequest+1))
 	if err != nil {
-		cut(w)
+		fakes.Cut(w)
 		return
 	}
 	seen.Body = body
-	fault := f.faults.pick()
+	fault := pick(&f.faults)
 	seen.Fault = fault.Kind
 	if f.broken(w, r, api, id, fault) {
 		f.record(seen)
@@ -292,7 +292,7 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	q.At, q.Header, q.Body, q.Fault = seen.At, seen.Header, seen.Body, seen.Fault
 	f.record(q)
-	if fault.Kind == FaultSlow && !fault.wait(r) {
+	if fault.Kind == FaultSlow && !fakes.Wait(r.Context().Done(), fault.Delay, fault.Until) {
 		return
 	}
 	if fault.Kind == FaultAnswer && fault.Answer != nil {
@@ -306,7 +306,7 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		_, _ = w.Write(raw[:len(raw)/2])
 		_ = http.NewResponseController(w).Flush()
-		cut(w)
+		fakes.Cut(w)
 		return
 	}
 	write(w, http.StatusOK, api.answer(out))
@@ -320,7 +320,7 @@ func (f *Fake) broken(w http.ResponseWriter, r *http.Request, api service, id st
 	}
 	switch fault.Kind {
 	case FaultCut:
-		cut(w)
+		fakes.Cut(w)
 	case FaultStall:
 		<-r.Context().Done()
 	case FaultGarbage:
@@ -329,7 +329,7 @@ func (f *Fake) broken(w http.ResponseWriter, r *http.Request, api service, id st
 		writeRaw(w, status, "text/html; charset=utf-8",
 			[]byte("<!DOCTYPE html><html><body><h1>Attention Required!</h1><p>secret-looking=hunter2hunter2</p></body></html>"))
 	case FaultHuge:
-		flood(w, r)
+		fakes.Flood(w, r)
 	case FaultRedirect:
 		w.Header().Set("Location", "http://127.0.0.1:1/elsewhere")
 		writeRaw(w, http.StatusFound, "text/plain", nil)
@@ -443,26 +443,6 @@ func (f *Fake) refuse(w http.ResponseWriter, api service, id string, p problem) 
 		m["request_id"] = id
 	}
 	write(w, p.status, body)
-}
-
-// cut ends the connection without (the rest of) an answer.
-func cut(w http.ResponseWriter) {
-	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-		_ = conn.Close()
-		return
-	}
-	panic(http.ErrAbortHandler) // HTTP/2 cannot be hijacked
-}
-
-// flood sends more than anybody should read.
-func flood(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	chunk := []byte(`"` + strings.Repeat("x", 1<<16))
-	for i := 0; i < 16*64 && r.Context().Err() == nil; i++ { // 64 MiB
-		if _, err := w.Write(chunk); err != nil {
-			return
-		}
-	}
 }
 
 func write(w http.ResponseWriter, status int, body any) {

@@ -65,21 +65,21 @@ func (c *Client) Complete(ctx context.Context, q llm.Question) (llm.Answer, erro
 	if m == nil { // the SDK reads null so
 		return llm.Answer{}, x.Bad("nothing")
 	}
-	usage := usageOf(m.Usage)
+	billed := llm.Answer{Usage: usageOf(m.Usage)}
 	if len(m.Choices) == 0 {
-		return llm.Answer{}, x.About(x.Bad("no text"), usage)
+		return billed, x.About(x.Bad("no text"))
 	}
 	choice := m.Choices[0]
 	switch {
 	case choice.Message.Refusal != "" || choice.FinishReason == "content_filter":
-		return llm.Answer{}, x.About(wire.Refused(), usage)
-	case cut(q, usage.Prompt()):
-		return llm.Answer{}, x.About(llm.Errorf(llm.ClassTooLarge, "The model has read only a part of the session: its service cut the rest.").
-			WithCure("Give the model a longer context where it runs (for Ollama: OLLAMA_CONTEXT_LENGTH), and say so in Baton's configuration."), usage)
+		return billed, x.About(wire.Refused())
+	case cut(q, billed.Usage.Prompt()):
+		return billed, x.About(llm.Errorf(llm.ClassTooLarge, "The model has read only a part of the session: its service cut the rest.").
+			WithCure("Give the model a longer context where it runs (for Ollama: OLLAMA_CONTEXT_LENGTH), and say so in Baton's configuration."))
 	case choice.FinishReason == "length":
-		return llm.Answer{}, x.About(wire.Truncated(), usage)
+		return billed, x.About(wire.Truncated())
 	case choice.Message.Content == "":
-		return llm.Answer{}, x.About(x.Bad("no text"), usage)
+		return billed, x.About(x.Bad("no text"))
 	}
 	text := []byte(choice.Message.Content)
 	if c.config.Format != llm.FormatStrict {
@@ -87,7 +87,7 @@ func (c *Client) Complete(ctx context.Context, q llm.Question) (llm.Answer, erro
 	}
 	return llm.Answer{
 		Text: text, Model: x.Model(m.Model, c.config.Model), RequestID: x.RequestID(),
-		Usage: usage, Latency: time.Since(begin),
+		Usage: billed.Usage, Latency: time.Since(begin),
 	}, nil
 }
 

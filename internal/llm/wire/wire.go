@@ -170,7 +170,7 @@ func (x *Exchange) failed() *llm.Error {
 
 func (x *Exchange) classify(s said, isJSON bool) *llm.Error {
 	status := x.res.Status
-	retryAfter := llm.RetryAfter(x.res.Header, time.Now())
+	retryAfter := outbound.RetryAfter(x.res.Header, time.Now())
 	retry := func(class llm.Class, reason string) *llm.Error {
 		e := llm.Errorf(class, "%s", reason)
 		e.RetryAfter = retryAfter
@@ -270,9 +270,9 @@ func NoFit() *llm.Error {
 }
 
 // About adds what is known of the call to an error about its answer.
-func (x *Exchange) About(e *llm.Error, u llm.Usage) *llm.Error {
+func (x *Exchange) About(e *llm.Error) *llm.Error {
 	c := *e
-	c.Status, c.RequestID, c.Usage = x.res.Status, x.RequestID(), u
+	c.Status, c.RequestID = x.res.Status, x.RequestID()
 	return &c
 }
 

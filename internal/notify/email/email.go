@@ -23,6 +23,7 @@ import (
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/wire"
 	"github.com/baton-handoff/baton/internal/outbound"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // Security is how the connection to the mail server is protected.
@@ -47,7 +48,7 @@ type Config struct {
 	Security Security
 	// Username may be empty: then nobody signs in.
 	Username string
-	Password notify.Secret
+	Password secrets.Secret
 	// From is the sender, such as "Baton <baton@msp.example>". The part after
 	// the @ is also that of the Message-IDs: changing it unties threads.
 	From string

@@ -22,6 +22,7 @@ import (
 	"github.com/baton-handoff/baton/internal/notify/teams"
 	"github.com/baton-handoff/baton/internal/notify/webhook"
 	"github.com/baton-handoff/baton/internal/outbound"
+	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -91,7 +92,7 @@ func slackRig(t *testing.T, timeout time.Duration) (rig, *notifytest.Slack, stri
 	s := notifytest.NewSlack(clock)
 	s.AddChannel("C0QUEUE")
 	base := serve(t, s)
-	c, err := slack.New(slack.Config{Token: notify.Secret(s.Token()), APIURL: base + "/api/"}, client(t, base, timeout), clock)
+	c, err := slack.New(slack.Config{Token: secrets.Secret(s.Token()), APIURL: base + "/api/"}, client(t, base, timeout), clock)
 	require.NoError(t, err)
 	return rig{
 		name: notify.ChannelSlack, channel: c, faults: s.Faults(), post: notifytest.OpSlackPost, to: "C0QUEUE",
@@ -108,7 +109,7 @@ func teamsRig(t *testing.T, timeout time.Duration) (rig, *notifytest.Teams) {
 	t.Helper()
 	s := notifytest.NewTeams(clock)
 	base := serve(t, s)
-	c, err := teams.New(teams.Config{URL: notify.Secret(s.Address(base)), PlainHTTP: true}, client(t, base, timeout), clock)
+	c, err := teams.New(teams.Config{URL: secrets.Secret(s.Address(base)), PlainHTTP: true}, client(t, base, timeout), clock)
 	require.NoError(t, err)
 	return rig{
 		name: notify.ChannelTeams, channel: c, faults: s.Faults(), post: notifytest.OpTeamsPost,
@@ -125,7 +126,7 @@ func webhookRig(t *testing.T, timeout time.Duration) (rig, *notifytest.Webhook) 
 	t.Helper()
 	s := notifytest.NewWebhook(clock, secret)
 	base := serve(t, s)
-	c, err := webhook.New(webhook.Config{URL: notify.Secret(base + "/hook?sig=hunter2"), Secrets: []notify.Secret{secret}, PlainHTTP: true}, client(t, base, timeout), clock)
+	c, err := webhook.New(webhook.Config{URL: secrets.Secret(base + "/hook?sig=hunter2"), Secrets: []secrets.Secret{secret}, PlainHTTP: true}, client(t, base, timeout), clock)
 	require.NoError(t, err)
 	return rig{
 		name: notify.ChannelWebhook, channel: c, faults: s.Faults(), post: notifytest.OpWebhookPost,
@@ -324,7 +325,7 @@ func TestPrivateAddressesAreNotCalled(t *testing.T) {
 	require.NoError(t, err)
 	te, err := teams.New(teams.Config{URL: "https://169.254.169.254/"}, strict, clock)
 	require.NoError(t, err)
-	w, err := webhook.New(webhook.Config{URL: "https://localhost/hook", Secrets: []notify.Secret{secret}}, strict, clock)
+	w, err := webhook.New(webhook.Config{URL: "https://localhost/hook", Secrets: []secrets.Secret{secret}}, strict, clock)
 	require.NoError(t, err)
 	e, err := email.New(email.Config{Host: "127.0.0.1", From: "baton@msp.example"})
 	require.NoError(t, err)

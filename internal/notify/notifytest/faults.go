@@ -5,12 +5,12 @@
 package notifytest
 
 import (
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/baton-handoff/baton/internal/fakes"
 )
 
 // Op is what is asked of a service.
@@ -89,100 +89,14 @@ type Fault struct {
 
 func (f Fault) hits(op Op) bool { return len(f.On) == 0 || slices.Contains(f.On, op) }
 
-// Faults decide which calls go wrong. What was asked for with Next comes first,
-// then what stands, then chance. It is safe for concurrent use.
-type Faults struct {
-	mu       sync.Mutex
-	next     []Fault
-	standing []Fault
-	random   *rand.Rand
-	p        float64
-	kinds    []Fault
-}
+// Faults decide which calls go wrong.
+type Faults = fakes.Faults[Fault]
 
-// Next lets the next matching call go wrong, once for each fault, in order.
-func (f *Faults) Next(faults ...Fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.next = append(f.next, faults...)
-}
-
-// Set lets all matching calls go wrong until it is called again. Without
-// faults, all is well.
-func (f *Faults) Set(faults ...Fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.standing = faults
-}
-
-// Standing returns what was set.
-func (f *Faults) Standing() []Fault {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.standing)
-}
-
-// Random lets a part p of the calls go wrong by one of the faults, in the same
-// way for the same seed and calls.
-func (f *Faults) Random(seed uint64, p float64, faults ...Fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.random, f.p, f.kinds = rand.New(rand.NewPCG(seed, seed)), p, faults
-}
-
-// Clear ends all trouble.
-func (f *Faults) Clear() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.next, f.standing, f.random = nil, nil, nil
-}
-
-func (f *Faults) pick(op Op) Fault {
-	fault := f.choose(op)
-	if fault.Reached != nil {
-		select {
-		case fault.Reached <- struct{}{}:
-		default:
-		}
-	}
+// pick is the fault that is due for an operation.
+func pick(f *Faults, op Op) Fault {
+	fault := f.Pick(func(f Fault) bool { return f.hits(op) })
+	fakes.Tell(fault.Reached)
 	return fault
-}
-
-func (f *Faults) choose(op Op) Fault {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for i, n := range f.next {
-		if n.hits(op) {
-			f.next = slices.Delete(f.next, i, i+1)
-			return n
-		}
-	}
-	for _, s := range f.standing {
-		if s.hits(op) {
-			return s
-		}
-	}
-	if f.random != nil && f.random.Float64() < f.p {
-		if k := f.kinds[f.random.IntN(len(f.kinds))]; k.hits(op) {
-			return k
-		}
-	}
-	return Fault{}
-}
-
-// wait waits as a slow fault says, or until gone is closed.
-func (f Fault) wait(gone <-chan struct{}) {
-	var timer <-chan time.Time
-	if f.Until == nil {
-		t := time.NewTimer(f.Delay)
-		defer t.Stop()
-		timer = t.C
-	}
-	select {
-	case <-timer:
-	case <-f.Until:
-	case <-gone:
-	}
 }
 
 // reply is an answer over HTTP.
@@ -195,17 +109,17 @@ type reply struct {
 
 // serve answers a request with whatever fault is due. Do does the call. Fail,
 // when it is not nil, writes Slack's own form of an error.
-func (f *Faults) serve(w http.ResponseWriter, r *http.Request, op Op, do func() reply, fail func(code string) reply) {
-	fault := f.pick(op)
+func serve(f *Faults, w http.ResponseWriter, r *http.Request, op Op, do func() reply, fail func(code string) reply) {
+	fault := pick(f, op)
 	switch fault.Kind {
 	case FaultDrop:
-		cut(w)
+		fakes.Cut(w)
 		return
 	case FaultStall:
 		<-r.Context().Done()
 		return
 	case FaultSlow:
-		fault.wait(r.Context().Done())
+		fakes.Wait(r.Context().Done(), fault.Delay, fault.Until)
 	case FaultStatus:
 		write(w, reply{status: fault.Status, contentType: "text/html", body: trouble})
 		return
@@ -232,7 +146,7 @@ func (f *Faults) serve(w http.ResponseWriter, r *http.Request, op Op, do func() 
 	res := do()
 	switch fault.Kind {
 	case FaultCommitThenDrop:
-		cut(w)
+		fakes.Cut(w)
 		return
 	case FaultCommitThenFail:
 		status := fault.Status
@@ -247,15 +161,6 @@ func (f *Faults) serve(w http.ResponseWriter, r *http.Request, op Op, do func() 
 
 // trouble is what must not come back in an error.
 const trouble = "<!DOCTYPE html><html><body><h1>Trouble</h1><p>secret-looking=hunter2hunter2</p></body></html>"
-
-// cut ends the connection without an answer.
-func cut(w http.ResponseWriter) {
-	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-		_ = conn.Close()
-		return
-	}
-	panic(http.ErrAbortHandler) // HTTP/2 cannot be hijacked
-}
 
 func write(w http.ResponseWriter, res reply) {
 	for k, v := range res.header {

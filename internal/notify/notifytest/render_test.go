@@ -22,6 +22,7 @@ import (
 	"github.com/baton-handoff/baton/internal/notify/slack"
 	"github.com/baton-handoff/baton/internal/notify/teams"
 	"github.com/baton-handoff/baton/internal/notify/webhook"
+	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -190,8 +191,8 @@ func TestStandardWebhooks(t *testing.T) {
 	s := notifytest.NewWebhook(clock, secret)
 	base := serve(t, s)
 	fresh := webhook.NewSecret()
-	send := func(secrets ...notify.Secret) error {
-		c, err := webhook.New(webhook.Config{URL: notify.Secret(base + "/hook"), Secrets: secrets, PlainHTTP: true}, client(t, base, time.Minute), clock)
+	send := func(keys ...secrets.Secret) error {
+		c, err := webhook.New(webhook.Config{URL: secrets.Secret(base + "/hook"), Secrets: keys, PlainHTTP: true}, client(t, base, time.Minute), clock)
 		require.NoError(t, err)
 		_, err = c.Send(t.Context(), notifytest.Sample(notify.KindEscalated))
 		return err
@@ -208,14 +209,14 @@ func TestStandardWebhooks(t *testing.T) {
 	require.Equal(t, "msg_"+notifytest.Sample(notify.KindEscalated).Key.ID(), got[0].ID)
 	require.JSONEq(t, string(got[0].Body), string(got[3].Body))
 
-	long := notify.Secret("whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 65)))
+	long := secrets.Secret("whsec_" + base64.StdEncoding.EncodeToString(make([]byte, 65)))
 	for name, cfg := range map[string]webhook.Config{
-		"no address": {Secrets: []notify.Secret{secret}}, "plain http": {URL: "http://hook.example/", Secrets: []notify.Secret{secret}},
-		"user": {URL: "https://u:p@hook.example/", Secrets: []notify.Secret{secret}}, "scheme": {URL: "ftp://hook.example/", Secrets: []notify.Secret{secret}},
-		"fragment": {URL: "https://hook.example/#x", Secrets: []notify.Secret{secret}}, "no secret": {URL: "https://hook.example/"},
-		"three": {URL: "https://hook.example/", Secrets: []notify.Secret{secret, secret, secret}},
-		"short": {URL: "https://hook.example/", Secrets: []notify.Secret{"whsec_c2hvcnQ="}}, "long": {URL: "https://hook.example/", Secrets: []notify.Secret{long}},
-		"no prefix": {URL: "https://hook.example/", Secrets: []notify.Secret{notify.Secret(secret[6:])}},
+		"no address": {Secrets: []secrets.Secret{secret}}, "plain http": {URL: "http://hook.example/", Secrets: []secrets.Secret{secret}},
+		"user": {URL: "https://u:p@hook.example/", Secrets: []secrets.Secret{secret}}, "scheme": {URL: "ftp://hook.example/", Secrets: []secrets.Secret{secret}},
+		"fragment": {URL: "https://hook.example/#x", Secrets: []secrets.Secret{secret}}, "no secret": {URL: "https://hook.example/"},
+		"three": {URL: "https://hook.example/", Secrets: []secrets.Secret{secret, secret, secret}},
+		"short": {URL: "https://hook.example/", Secrets: []secrets.Secret{"whsec_c2hvcnQ="}}, "long": {URL: "https://hook.example/", Secrets: []secrets.Secret{long}},
+		"no prefix": {URL: "https://hook.example/", Secrets: []secrets.Secret{secrets.Secret(secret[6:])}},
 	} {
 		_, err := webhook.New(cfg, nil, clock)
 		require.Equal(t, notify.ClassMisconfigured, notify.ClassOf(err), name)
@@ -234,7 +235,7 @@ func TestTeamsWorkflows(t *testing.T) {
 	r.faults.Next(notifytest.Fault{Kind: notifytest.FaultStatus, Status: http.StatusNotFound})
 	_, e = r.send(t, r.message(notify.KindEscalated))
 	require.Contains(t, e.Cure, "workflow")
-	for _, address := range []notify.Secret{"", "contoso", "http://x.logic.azure.com/", "https://contoso.webhook.office.com/webhookb2/x", "https://u:p@x.example/"} {
+	for _, address := range []secrets.Secret{"", "contoso", "http://x.logic.azure.com/", "https://contoso.webhook.office.com/webhookb2/x", "https://u:p@x.example/"} {
 		_, err := teams.New(teams.Config{URL: address}, nil, clock)
 		require.Equal(t, notify.ClassMisconfigured, notify.ClassOf(err))
 	}

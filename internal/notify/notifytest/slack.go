@@ -201,7 +201,7 @@ func (s *Slack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if id, ok := strings.CutPrefix(r.URL.Path, "/actions/"); ok {
-		s.faults.serve(w, r, OpSlackRespond, func() reply { return s.respond(id, r, body) }, nil)
+		serve(&s.faults, w, r, OpSlackRespond, func() reply { return s.respond(id, r, body) }, nil)
 		return
 	}
 	method, ok := strings.CutPrefix(r.URL.Path, "/api/")
@@ -210,7 +210,7 @@ func (s *Slack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	op := Op(method)
-	s.faults.serve(w, r, op, func() reply { return s.call(op, r, body) }, slackError)
+	serve(&s.faults, w, r, op, func() reply { return s.call(op, r, body) }, slackError)
 }
 
 func slackError(code string) reply { return slackReply(map[string]any{"ok": false, "error": code}) }

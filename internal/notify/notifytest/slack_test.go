@@ -13,6 +13,7 @@ import (
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/notifytest"
 	"github.com/baton-handoff/baton/internal/notify/slack"
+	"github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -180,7 +181,7 @@ func TestPressingTheButton(t *testing.T) {
 	var seen []slack.Interaction
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, err := io.ReadAll(io.LimitReader(req.Body, slack.MaxInteraction+1))
-		if err != nil || slack.Verify(req.Header, body, clock(), "previous", notify.Secret(s.SigningSecret())) != nil {
+		if err != nil || slack.Verify(req.Header, body, clock(), "previous", secrets.Secret(s.SigningSecret())) != nil {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}

@@ -20,6 +20,8 @@ import (
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+
+	"github.com/baton-handoff/baton/internal/fakes"
 )
 
 // SMTP is a mail server that keeps what it gets.
@@ -122,7 +124,7 @@ func (g *greeter) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		f := g.faults.pick(OpMailConnect)
+		f := pick(g.faults, OpMailConnect)
 		switch f.Kind {
 		case FaultStatus:
 			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
@@ -177,7 +179,7 @@ var errCut = errors.New("the connection was cut")
 
 // fault does what is due before an operation.
 func (s *smtpSession) fault(op Op) (Fault, error) {
-	f := s.server.faults.pick(op)
+	f := pick(&s.server.faults, op)
 	switch f.Kind {
 	case FaultDrop:
 		_ = s.conn.Conn().Close()
@@ -185,7 +187,7 @@ func (s *smtpSession) fault(op Op) (Fault, error) {
 	case FaultStatus:
 		return f, &smtp.SMTPError{Code: f.Status, EnhancedCode: enhanced(f), Message: "hunter2hunter2 says no"}
 	case FaultSlow:
-		f.wait(nil)
+		fakes.Wait(nil, f.Delay, f.Until)
 	case FaultStall:
 		_, _ = io.Copy(io.Discard, s.conn.Conn()) // until the client goes
 		return f, errCut

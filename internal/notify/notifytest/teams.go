@@ -62,7 +62,7 @@ const maxCard = 28 << 10
 // ServeHTTP answers 202 to a card that is in order.
 func (t *Teams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxCard+1))
-	t.faults.serve(w, r, OpTeamsPost, func() reply {
+	serve(&t.faults, w, r, OpTeamsPost, func() reply {
 		switch {
 		case err != nil || len(body) > maxCard:
 			return reply{status: http.StatusRequestEntityTooLarge}

@@ -70,7 +70,7 @@ const maxHook = 256 << 10
 // and 400 to anything else.
 func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxHook+1))
-	w.faults.serve(rw, r, OpWebhookPost, func() reply {
+	serve(&w.faults, rw, r, OpWebhookPost, func() reply {
 		switch {
 		case err != nil || len(body) > maxHook:
 			return reply{status: http.StatusRequestEntityTooLarge}

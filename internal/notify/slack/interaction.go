@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/baton-handoff/baton/internal/notify"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // The buttons of a message. A press of the second only opens a page, and is
@@ -74,7 +75,7 @@ const receiving = "receiving a press of a button"
 // again: see [Interaction.ID].
 //
 // slack-go has the same check, with the system's clock and one secret.
-func Verify(h http.Header, body []byte, now time.Time, secrets ...notify.Secret) error {
+func Verify(h http.Header, body []byte, now time.Time, secrets ...secrets.Secret) error {
 	forged := func(reason string) error { return notify.Errorf(notify.ClassForged, receiving, "%s", reason) }
 	stamp := h.Get(HeaderTimestamp)
 	seconds, err := strconv.ParseInt(stamp, 10, 64)

@@ -14,12 +14,13 @@ import (
 
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/slack"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // vector is the one that Slack publishes.
-func vector(t *testing.T) (h http.Header, body []byte, secret notify.Secret, at time.Time) {
+func vector(t *testing.T) (h http.Header, body []byte, secret secrets.Secret, at time.Time) {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/signature_vector.json")
 	require.NoError(t, err)
@@ -28,7 +29,7 @@ func vector(t *testing.T) (h http.Header, body []byte, secret notify.Secret, at 
 	h = http.Header{}
 	h.Set(slack.HeaderSignature, v["X-Slack-Signature"])
 	h.Set(slack.HeaderTimestamp, v["X-Slack-Request-Timestamp"])
-	return h, []byte(v["body"]), notify.Secret(v["signing_secret"]), time.Unix(1531420618, 0)
+	return h, []byte(v["body"]), secrets.Secret(v["signing_secret"]), time.Unix(1531420618, 0)
 }
 
 func TestThePublishedSignature(t *testing.T) {

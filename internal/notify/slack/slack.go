@@ -27,6 +27,7 @@ import (
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/wire"
 	"github.com/baton-handoff/baton/internal/outbound"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // Config is an installation of the app in an account's workspace.
@@ -34,7 +35,7 @@ type Config struct {
 	// Token is the bot's, "xoxb-…". Its scopes: chat:write, users:read,
 	// users:read.email; to look for messages also channels:history,
 	// groups:history, im:history and im:write.
-	Token notify.Secret
+	Token secrets.Secret
 	// APIURL replaces https://slack.com/api/. For tests and the sandbox.
 	APIURL string
 }

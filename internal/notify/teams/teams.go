@@ -19,13 +19,14 @@ import (
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/wire"
 	"github.com/baton-handoff/baton/internal/outbound"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // Config is a workflow of an account.
 type Config struct {
 	// URL is the workflow's address. Whoever has it can post: all of it is
 	// secret.
-	URL notify.Secret
+	URL secrets.Secret
 	// PlainHTTP allows http:// besides https://. For tests and the sandbox.
 	PlainHTTP bool
 }

@@ -25,15 +25,16 @@ import (
 	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/wire"
 	"github.com/baton-handoff/baton/internal/outbound"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // Config is an endpoint of an account.
 type Config struct {
 	// URL is where messages are posted to. It may hold a secret in its path.
-	URL notify.Secret
+	URL secrets.Secret
 	// Secrets sign, each on its own: the current one, and while it is being
 	// rotated the previous. See [NewSecret] for their form.
-	Secrets []notify.Secret
+	Secrets []secrets.Secret
 	// PlainHTTP allows http:// besides https://. For tests and the sandbox.
 	PlainHTTP bool
 }
@@ -94,15 +95,15 @@ const (
 )
 
 // NewSecret makes a secret: "whsec_" and the base64 of 32 random bytes.
-func NewSecret() notify.Secret {
+func NewSecret() secrets.Secret {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
-	return notify.Secret(prefix + base64.StdEncoding.EncodeToString(key))
+	return secrets.Secret(prefix + base64.StdEncoding.EncodeToString(key))
 }
 
 // Key is the key in a secret, which has 24 to 64 bytes. Its error is a
 // [*notify.Error] of class misconfigured.
-func Key(s notify.Secret) ([]byte, error) {
+func Key(s secrets.Secret) ([]byte, error) {
 	text, ok := strings.CutPrefix(s.Reveal(), prefix)
 	key, err := base64.StdEncoding.Strict().DecodeString(text)
 	if !ok || err != nil || len(key) < minKey || len(key) > maxKey {

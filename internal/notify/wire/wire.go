@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -21,10 +20,6 @@ type Caller struct {
 	Channel notify.ChannelName
 	Now     func() time.Time
 }
-
-// MaxRetryAfter bounds what a service may ask for: a wrong clock must not
-// silence a channel for days.
-const MaxRetryAfter = time.Hour
 
 // slow is how long to wait when a service is overwhelmed and does not say.
 const slow = 30 * time.Second
@@ -96,7 +91,7 @@ func (c Caller) Failure(res outbound.Response, op string, write bool) *notify.Er
 	if write {
 		lost = notify.ClassUnclear
 	}
-	retry := RetryAfter(res.Header, c.Now())
+	retry := outbound.RetryAfter(res.Header, c.Now())
 	fail := func(class notify.Class, format string, args ...any) *notify.Error {
 		e := notify.Errorf(class, op, format, args...)
 		e.Status = res.Status
@@ -149,20 +144,4 @@ func (c Caller) title() string { return Title(c.Channel) }
 func Title(n notify.ChannelName) string {
 	t := n.Title()
 	return strings.ToUpper(t[:1]) + t[1:]
-}
-
-// RetryAfter reads the header Retry-After (RFC 9110, section 10.2.3), which is
-// a number of seconds or a date. It is zero when there is none.
-func RetryAfter(h http.Header, now time.Time) time.Duration {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	if v == "" {
-		return 0
-	}
-	var d time.Duration
-	if s, err := strconv.ParseUint(v, 10, 32); err == nil {
-		d = time.Duration(s) * time.Second
-	} else if at, err := http.ParseTime(v); err == nil {
-		d = at.Sub(now)
-	}
-	return min(max(d, 0), MaxRetryAfter)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/baton-handoff/baton/internal/outbound"
 	"github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/internal/psa/wire"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 const (
@@ -54,7 +55,7 @@ type Client struct {
 	directory *url.URL
 	user      string
 	headers   http.Header
-	webhook   psa.Secret
+	webhook   secrets.Secret
 	zone      *wire.Lazy[string]
 	slots     chan struct{}
 	fields    *psa.Cache[picklists]
@@ -84,7 +85,7 @@ func New(c psa.Connection, httpClient *outbound.Client, now func() time.Time) (*
 	cl := &Client{
 		caller:  wire.Caller{HTTP: httpClient, Kind: psa.KindAutotask, Creds: c.Credentials, Now: now},
 		options: c.Options, directory: dir, user: cred(psa.CredUsername), headers: headers,
-		webhook:   psa.Secret(cred(psa.CredWebhookSecret)),
+		webhook:   secrets.Secret(cred(psa.CredWebhookSecret)),
 		slots:     make(chan struct{}, threads),
 		fields:    psa.NewCache[picklists](now, namesTTL, namesAgain, 4),
 		resources: psa.NewCache[[]resource](now, namesTTL, namesAgain, 500),
@@ -155,11 +156,11 @@ func (c *Client) call(ctx context.Context, call wire.Call) (wire.Answer, error) 
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	case <-ctx.Done():
-		return wire.Answer{}, ended(call, context.Cause(ctx))
+		return wire.Answer{}, call.Ended(context.Cause(ctx))
 	}
 	zone, err := c.zone.Get(ctx)
 	if err != nil {
-		return wire.Answer{}, ended(call, err)
+		return wire.Answer{}, call.Ended(err)
 	}
 	path := call.URL
 	call.Header = c.headers.Clone()
@@ -179,7 +180,7 @@ func (c *Client) call(ctx context.Context, call wire.Call) (wire.Answer, error) 
 		}
 		now, err := c.zone.RenewAfter(ctx, zone, zoneAgain)
 		if err != nil {
-			return a, ended(call, err)
+			return a, call.Ended(err)
 		}
 		if now == zone {
 			return a, nil
@@ -188,25 +189,13 @@ func (c *Client) call(ctx context.Context, call wire.Call) (wire.Answer, error) 
 	}
 }
 
-func ended(call wire.Call, err error) error {
-	if _, ok := errors.AsType[*psa.Error](err); ok {
-		return err
-	}
-	e := psa.AsError(err)
-	e.Op = call.Op
-	return e
-}
-
 // do calls and reads the JSON of a success.
 func (c *Client) do(ctx context.Context, call wire.Call, v any) (wire.Answer, error) {
 	a, err := c.call(ctx, call)
 	if err != nil {
 		return a, err
 	}
-	if a.Status != http.StatusOK && a.Status != http.StatusCreated {
-		return a, c.failure(a)
-	}
-	return a, c.caller.Decode(a, v)
+	return a, c.caller.Read(a, v, c.failure)
 }
 
 type filter struct {
@@ -384,9 +373,9 @@ type ticketNote struct {
 // "contains" treats the characters that mean something to SQL's LIKE, as
 // brackets do, is not documented, so they are left out of the question.
 func (c *Client) FindNote(ctx context.Context, ticketID string, mark psa.Mark) (id string, found bool, err error) {
-	n, ok := wire.Number(ticketID)
-	if !ok {
-		return "", false, psa.Errorf(psa.ClassTicketGone, "looking for the note", "%q is not the id of a ticket.", psa.Safe(ticketID))
+	n, err := wire.TicketID("looking for the note", ticketID)
+	if err != nil {
+		return "", false, err
 	}
 	q := query{
 		Filter: []filter{
@@ -416,9 +405,9 @@ type newNote struct {
 // because notes are a child entity. The API takes plain text.
 func (c *Client) AddNote(ctx context.Context, ticketID string, n psa.Note) (string, error) {
 	const op = "adding the note"
-	id, ok := wire.Number(ticketID)
-	if !ok {
-		return "", psa.Errorf(psa.ClassTicketGone, op, "%q is not the id of a ticket.", psa.Safe(ticketID))
+	id, err := wire.TicketID(op, ticketID)
+	if err != nil {
+		return "", err
 	}
 	noteType, publish, err := c.noteOptions(ctx, n.CustomerVisible)
 	if err != nil {
@@ -475,9 +464,9 @@ func cut(s string, n int) string {
 // ticket, so the ticket is read back and compared.
 func (c *Client) Update(ctx context.Context, t psa.Ticket, change psa.Change) (psa.Ticket, error) {
 	const op = "updating the ticket"
-	id, ok := wire.Number(t.ID)
-	if !ok {
-		return t, psa.Errorf(psa.ClassTicketGone, op, "%q is not the id of a ticket.", psa.Safe(t.ID))
+	id, err := wire.TicketID(op, t.ID)
+	if err != nil {
+		return t, err
 	}
 	status, statusErr := c.status(ctx, change.Status)
 	owner, role, ownerErr := c.owner(ctx, change.Owner)
@@ -507,11 +496,5 @@ func (c *Client) Update(ctx context.Context, t psa.Ticket, change psa.Change) (p
 	if err != nil {
 		return t, psa.Worst(err, problem)
 	}
-	switch {
-	case status.ID != "" && updated.Status.ID != status.ID:
-		err = psa.NotChanged(psa.KindAutotask, "status", status.Name, updated.Status.Name)
-	case owner.ID != "" && updated.Owner.ID != owner.ID:
-		err = psa.NotChanged(psa.KindAutotask, "owner", owner.Name, updated.Owner.Name)
-	}
-	return updated, psa.Worst(err, problem)
+	return updated, psa.Worst(psa.Changed(psa.KindAutotask, updated, status, owner), problem)
 }

@@ -12,7 +12,7 @@ import (
 func (c *Client) Check(ctx context.Context, probe psa.Probe) psa.Report {
 	var r psa.Report
 	if _, err := c.base.Get(ctx); err != nil {
-		r.Failed("address", c.ended(wire.Call{}, err))
+		r.Failed("address", wire.Call{}.Ended(err))
 		return r
 	}
 	r.Passed("address", "The API was found.")

@@ -8,7 +8,6 @@ package connectwise
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -139,7 +138,7 @@ func (c *Client) discover(ctx context.Context) (string, time.Duration, error) {
 func (c *Client) call(ctx context.Context, call wire.Call) (wire.Answer, error) {
 	base, err := c.base.Get(ctx)
 	if err != nil {
-		return wire.Answer{}, c.ended(call, err)
+		return wire.Answer{}, call.Ended(err)
 	}
 	path := call.URL
 	call.Header = c.headers
@@ -154,7 +153,7 @@ func (c *Client) call(ctx context.Context, call wire.Call) (wire.Answer, error) 
 		}
 		now, err := c.base.RenewAfter(ctx, base, codebaseAgain)
 		if err != nil {
-			return a, c.ended(call, err)
+			return a, call.Ended(err)
 		}
 		if now == base {
 			return a, nil
@@ -163,26 +162,13 @@ func (c *Client) call(ctx context.Context, call wire.Call) (wire.Answer, error) 
 	}
 }
 
-// ended gives an error of waiting for somebody else's fetch a class.
-func (c *Client) ended(call wire.Call, err error) error {
-	if _, ok := errors.AsType[*psa.Error](err); ok {
-		return err
-	}
-	e := psa.AsError(err)
-	e.Op = call.Op
-	return e
-}
-
 // get reads JSON.
 func (c *Client) get(ctx context.Context, op, path string, v any) (wire.Answer, error) {
 	a, err := c.call(ctx, wire.Call{Op: op, Method: http.MethodGet, URL: path})
 	if err != nil {
 		return a, err
 	}
-	if a.Status != http.StatusOK {
-		return a, c.failure(a)
-	}
-	return a, c.caller.Decode(a, v)
+	return a, c.caller.Read(a, v, c.failure)
 }
 
 type reference struct {
@@ -232,11 +218,8 @@ func (c *Client) Ticket(ctx context.Context, ref string) (psa.Ticket, error) {
 }
 
 func (c *Client) ticket(a wire.Answer, id int64) (psa.Ticket, error) {
-	if a.Status != http.StatusOK {
-		return psa.Ticket{}, c.failure(a)
-	}
 	var t ticket
-	if err := c.caller.Decode(a, &t); err != nil {
+	if err := c.caller.Read(a, &t, c.failure); err != nil {
 		return psa.Ticket{}, err
 	}
 	if n, ok := t.ID.Int(); !ok || n != id {
@@ -274,11 +257,8 @@ func (c *Client) ping(ctx context.Context) error {
 	if a.Status == http.StatusNotFound {
 		return c.caller.Unauthorized(a)
 	}
-	if a.Status != http.StatusOK {
-		return c.failure(a)
-	}
 	var any struct{}
-	return c.caller.Decode(a, &any)
+	return c.caller.Read(a, &any, c.failure)
 }
 
 // Tickets reads many tickets, a hundred with a call.
@@ -332,11 +312,8 @@ func (c *Client) FindNote(ctx context.Context, ticketID string, mark psa.Mark) (
 		if a.Status == http.StatusNotFound {
 			return "", false, c.caller.Gone(a, ticketID)
 		}
-		if a.Status != http.StatusOK {
-			return "", false, c.failure(a)
-		}
 		var notes []note
-		if err := c.caller.Decode(a, &notes); err != nil {
+		if err := c.caller.Read(a, &notes, c.failure); err != nil {
 			return "", false, err
 		}
 		for _, n := range notes {
@@ -348,8 +325,7 @@ func (c *Client) FindNote(ctx context.Context, ticketID string, mark psa.Mark) (
 			return "", false, nil
 		}
 	}
-	return "", false, psa.Errorf(psa.ClassRejected, op, "Ticket %s has more notes than Baton looks through.", ticketID).
-		WithCure("Go on in a new ticket.")
+	return "", false, wire.TooManyNotes(op, ticketID)
 }
 
 // newNote has exactly members of ServiceNote: any other is refused. The flags
@@ -375,18 +351,14 @@ func (c *Client) AddNote(ctx context.Context, ticketID string, n psa.Note) (stri
 	if err != nil {
 		return "", err
 	}
-	switch a.Status {
-	case http.StatusCreated, http.StatusOK:
-	case http.StatusNotFound:
+	if a.Status == http.StatusNotFound {
 		return "", c.caller.Gone(a, ticketID)
-	default:
-		return "", c.failure(a)
 	}
 	var made struct {
 		note
 		Detail bool `json:"detailDescriptionFlag"`
 	}
-	if err := c.caller.Decode(a, &made); err != nil {
+	if err := c.caller.Read(a, &made, c.failure); err != nil {
 		return "", err
 	}
 	if made.ID == "" || made.Text != "" && !n.Mark.In(made.Text) {
@@ -423,9 +395,9 @@ func (c *Client) Update(ctx context.Context, t psa.Ticket, change psa.Change) (p
 }
 
 func (c *Client) patch(ctx context.Context, t psa.Ticket, status psa.Status, owner psa.Member) (psa.Ticket, error) {
-	id, ok := wire.Number(t.ID)
-	if !ok {
-		return t, psa.Errorf(psa.ClassTicketGone, "updating the ticket", "%q is not the id of a ticket.", psa.Safe(t.ID))
+	id, err := wire.TicketID("updating the ticket", t.ID)
+	if err != nil {
+		return t, err
 	}
 	var ops []operation
 	ref := func(id string) map[string]int64 { n, _ := wire.ID(id).Int(); return map[string]int64{"id": n} }
@@ -448,11 +420,5 @@ func (c *Client) patch(ctx context.Context, t psa.Ticket, status psa.Status, own
 	if err != nil {
 		return t, err
 	}
-	if status.ID != "" && updated.Status.ID != status.ID {
-		return updated, psa.NotChanged(psa.KindConnectWise, "status", status.Name, updated.Status.Name)
-	}
-	if owner.ID != "" && updated.Owner.ID != owner.ID {
-		return updated, psa.NotChanged(psa.KindConnectWise, "owner", owner.Name, updated.Owner.Name)
-	}
-	return updated, nil
+	return updated, psa.Changed(psa.KindConnectWise, updated, status, owner)
 }

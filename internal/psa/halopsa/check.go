@@ -16,7 +16,7 @@ func (c *Client) Check(ctx context.Context, probe psa.Probe) psa.Report {
 			r.Passed(name, "HaloPSA answers.")
 			name = "credentials"
 		}
-		r.Failed(name, ended(wire.Call{}, err))
+		r.Failed(name, wire.Call{}.Ended(err))
 		return r
 	}
 	r.Passed("address", "HaloPSA answers.")

@@ -6,7 +6,6 @@ package halopsa
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"html"
 	"net/http"
@@ -18,6 +17,7 @@ import (
 	"github.com/baton-handoff/baton/internal/outbound"
 	"github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/internal/psa/wire"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 const (
@@ -37,7 +37,7 @@ type Client struct {
 	token    *wire.Lazy[string]
 	statuses *psa.Cache[[]psa.Status]
 	agents   *psa.Cache[[]psa.Member]
-	webhook  psa.Secret
+	webhook  secrets.Secret
 }
 
 var _ psa.Client = (*Client)(nil)
@@ -112,7 +112,7 @@ func (c *Client) signIn(ctx context.Context) (string, time.Duration, error) {
 func (c *Client) call(ctx context.Context, call wire.Call) (wire.Answer, error) {
 	token, err := c.token.Get(ctx)
 	if err != nil {
-		return wire.Answer{}, ended(call, err)
+		return wire.Answer{}, call.Ended(err)
 	}
 	call.URL = c.site + "/api" + call.URL
 	for attempt := 1; ; attempt++ {
@@ -122,18 +122,9 @@ func (c *Client) call(ctx context.Context, call wire.Call) (wire.Answer, error) 
 			return a, err
 		}
 		if token, err = c.token.Renew(ctx, token); err != nil {
-			return a, ended(call, err)
+			return a, call.Ended(err)
 		}
 	}
-}
-
-func ended(call wire.Call, err error) error {
-	if _, ok := errors.AsType[*psa.Error](err); ok {
-		return err
-	}
-	e := psa.AsError(err)
-	e.Op = call.Op
-	return e
 }
 
 // do calls and reads the JSON of a success.
@@ -142,10 +133,7 @@ func (c *Client) do(ctx context.Context, call wire.Call, v any) (wire.Answer, er
 	if err != nil {
 		return a, err
 	}
-	if a.Status != http.StatusOK && a.Status != http.StatusCreated {
-		return a, c.failure(a)
-	}
-	return a, c.caller.Decode(a, v)
+	return a, c.caller.Read(a, v, c.failure)
 }
 
 type ticket struct {
@@ -266,9 +254,9 @@ type action struct {
 // how Halo spells it.
 func (c *Client) FindNote(ctx context.Context, ticketID string, mark psa.Mark) (string, bool, error) {
 	const op = "looking for the note"
-	id, ok := wire.Number(ticketID)
-	if !ok {
-		return "", false, psa.Errorf(psa.ClassTicketGone, op, "%q is not the id of a ticket.", psa.Safe(ticketID))
+	id, err := wire.TicketID(op, ticketID)
+	if err != nil {
+		return "", false, err
 	}
 	seen := map[wire.ID]bool{}
 	for page := 1; page <= maxPages; page++ {
@@ -297,8 +285,7 @@ func (c *Client) FindNote(ctx context.Context, ticketID string, mark psa.Mark) (
 			return "", false, nil
 		}
 	}
-	return "", false, psa.Errorf(psa.ClassRejected, op, "Ticket %s has more notes than Baton looks through.", ticketID).
-		WithCure("Go on in a new ticket.")
+	return "", false, wire.TooManyNotes(op, ticketID)
 }
 
 // newAction always says whether it is hidden: no default shows an internal note
@@ -315,9 +302,9 @@ type newAction struct {
 // AddNote adds an action. Every body is an array, also for one.
 func (c *Client) AddNote(ctx context.Context, ticketID string, n psa.Note) (string, error) {
 	const op = "adding the note"
-	id, ok := wire.Number(ticketID)
-	if !ok {
-		return "", psa.Errorf(psa.ClassTicketGone, op, "%q is not the id of a ticket.", psa.Safe(ticketID))
+	id, err := wire.TicketID(op, ticketID)
+	if err != nil {
+		return "", err
 	}
 	var made wire.List[action]
 	a, err := c.do(ctx, wire.Call{
@@ -358,9 +345,9 @@ func paragraphs(text string) string {
 // id, and compares what comes back.
 func (c *Client) Update(ctx context.Context, t psa.Ticket, change psa.Change) (psa.Ticket, error) {
 	const op = "updating the ticket"
-	id, ok := wire.Number(t.ID)
-	if !ok {
-		return t, psa.Errorf(psa.ClassTicketGone, op, "%q is not the id of a ticket.", psa.Safe(t.ID))
+	id, err := wire.TicketID(op, t.ID)
+	if err != nil {
+		return t, err
 	}
 	status, statusErr := c.status(ctx, t, change.Status)
 	agent, agentErr := c.agent(ctx, change.Owner)
@@ -399,11 +386,5 @@ func (c *Client) Update(ctx context.Context, t psa.Ticket, change psa.Change) (p
 	if err != nil {
 		return t, psa.Worst(err, problem)
 	}
-	switch {
-	case status.ID != "" && updated.Status.ID != status.ID:
-		err = psa.NotChanged(psa.KindHaloPSA, "status", status.Name, updated.Status.Name)
-	case agent.ID != "" && updated.Owner.ID != agent.ID:
-		err = psa.NotChanged(psa.KindHaloPSA, "owner", agent.Name, updated.Owner.Name)
-	}
-	return updated, psa.Worst(err, problem)
+	return updated, psa.Worst(psa.Changed(psa.KindHaloPSA, updated, status, agent), problem)
 }

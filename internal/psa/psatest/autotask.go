@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/baton-handoff/baton/internal/psa"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // Autotask fakes Autotask: business errors are 500, notes are a child entity,
@@ -64,7 +65,7 @@ func (s *Autotask) Connection(address string) psa.Connection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return psa.Connection{Kind: psa.KindAutotask, Address: address, Credentials: psa.Credentials{
-		psa.CredUsername: atUser, psa.CredSecret: psa.Secret(s.secret), psa.CredIntegrationCode: atCode, psa.CredWebhookSecret: atWebhook,
+		psa.CredUsername: atUser, psa.CredSecret: secrets.Secret(s.secret), psa.CredIntegrationCode: atCode, psa.CredWebhookSecret: atWebhook,
 	}}
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/baton-handoff/baton/internal/psa"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // ConnectWise fakes ConnectWise PSA. It is strict where the real one is: the
@@ -67,7 +68,7 @@ func (s *ConnectWise) Connection(address string) psa.Connection {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return psa.Connection{Kind: psa.KindConnectWise, Address: address, Credentials: psa.Credentials{
-		psa.CredCompanyID: cwCompany, psa.CredPublicKey: cwPublicKey, psa.CredPrivateKey: psa.Secret(s.privateKey), psa.CredClientID: cwClientID,
+		psa.CredCompanyID: cwCompany, psa.CredPublicKey: cwPublicKey, psa.CredPrivateKey: secrets.Secret(s.privateKey), psa.CredClientID: cwClientID,
 	}}
 }
 

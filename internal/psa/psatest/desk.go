@@ -100,7 +100,7 @@ func newDesk(now func() time.Time, boards []Board) *Desk {
 		now = time.Now
 	}
 	return &Desk{
-		faults: newFaults(), now: now, boards: boards,
+		faults: &Faults{}, now: now, boards: boards,
 		people: []Person{
 			{ID: 11, Identifier: "sam", Name: "Sam Junior", Email: "sam@demo.test", RoleID: 8},
 			{ID: 12, Identifier: "ana", Name: "Ana Senior", Email: "ana@demo.test", RoleID: 8},

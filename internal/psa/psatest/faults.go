@@ -1,11 +1,11 @@
 package psatest
 
 import (
-	"math/rand/v2"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
+
+	"github.com/baton-handoff/baton/internal/fakes"
 )
 
 // FaultKind is a way to misbehave.
@@ -72,100 +72,12 @@ type Fault struct {
 
 func (f Fault) hits(op Op) bool { return len(f.On) == 0 || slices.Contains(f.On, op) }
 
-// Faults decide which calls go wrong. What was asked for with Next comes first,
-// then what stands, then chance. It is safe for concurrent use.
-type Faults struct {
-	mu       sync.Mutex
-	next     []Fault
-	standing []Fault
-	random   *rand.Rand
-	p        float64
-	kinds    []Fault
-}
+// Faults decide which calls go wrong.
+type Faults = fakes.Faults[Fault]
 
-func newFaults() *Faults { return &Faults{} }
-
-// Next lets the next matching call go wrong, once for each fault, in order.
-func (f *Faults) Next(faults ...Fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.next = append(f.next, faults...)
-}
-
-// Set lets all matching calls go wrong until it is called again. Without
-// faults, all is well.
-func (f *Faults) Set(faults ...Fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.standing = faults
-}
-
-// Standing returns what was set.
-func (f *Faults) Standing() []Fault {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.standing)
-}
-
-// Random lets a part p of the calls go wrong by one of the faults, in the same
-// way for the same seed and calls.
-func (f *Faults) Random(seed uint64, p float64, faults ...Fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.random, f.p, f.kinds = rand.New(rand.NewPCG(seed, seed)), p, faults
-}
-
-// Clear ends all trouble.
-func (f *Faults) Clear() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.next, f.standing, f.random = nil, nil, nil
-}
-
-func (f *Faults) pick(op Op) (Fault, bool) {
-	fault, found := f.choose(op)
-	if fault.Reached != nil {
-		select {
-		case fault.Reached <- struct{}{}:
-		default:
-		}
-	}
-	return fault, found
-}
-
-func (f *Faults) choose(op Op) (Fault, bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for i, n := range f.next {
-		if n.hits(op) {
-			f.next = slices.Delete(f.next, i, i+1)
-			return n, true
-		}
-	}
-	for _, s := range f.standing {
-		if s.hits(op) {
-			return s, true
-		}
-	}
-	if f.random != nil && f.random.Float64() < f.p {
-		if k := f.kinds[f.random.IntN(len(f.kinds))]; k.hits(op) {
-			return k, true
-		}
-	}
-	return Fault{}, false
-}
-
-// wait waits as a fault says, or until the client has gone.
-func (f Fault) wait(r *http.Request) {
-	var timer <-chan time.Time
-	if f.Until == nil {
-		t := time.NewTimer(f.Delay)
-		defer t.Stop()
-		timer = t.C
-	}
-	select {
-	case <-timer:
-	case <-f.Until:
-	case <-r.Context().Done():
-	}
+// pick is the fault that is due for an operation.
+func pick(f *Faults, op Op) Fault {
+	fault := f.Pick(func(f Fault) bool { return f.hits(op) })
+	fakes.Tell(fault.Reached)
+	return fault
 }

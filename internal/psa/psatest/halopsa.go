@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/baton-handoff/baton/internal/psa"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // HaloPSA fakes HaloPSA: bodies are arrays, tokens expire, errors have no fixed
@@ -66,7 +67,7 @@ func (s *HaloPSA) Connection(address string) psa.Connection {
 	return psa.Connection{
 		Kind: psa.KindHaloPSA, Address: address, Options: psa.Options{OutcomeID: HaloPrivateNote},
 		Credentials: psa.Credentials{
-			psa.CredClientID: haloClient, psa.CredClientSecret: psa.Secret(s.secret), psa.CredTenant: haloTenant, psa.CredWebhookSecret: haloWebhook,
+			psa.CredClientID: haloClient, psa.CredClientSecret: secrets.Secret(s.secret), psa.CredTenant: haloTenant, psa.CredWebhookSecret: haloWebhook,
 		},
 	}
 }

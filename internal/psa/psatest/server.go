@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/baton-handoff/baton/internal/fakes"
 	"github.com/baton-handoff/baton/internal/psa"
 )
 
@@ -109,19 +110,17 @@ func serve(w http.ResponseWriter, r *http.Request, d *Desk, v vendor) {
 		seen.Status = write(w, v.failure(http.StatusRequestEntityTooLarge))
 		return
 	}
-	fault, faulty := d.faults.pick(op)
-	if faulty {
-		seen.Fault = fault.Kind
-	}
+	fault := pick(d.faults, op)
+	seen.Fault = fault.Kind
 	switch fault.Kind {
 	case FaultRefuse:
-		cut(w)
+		fakes.Cut(w)
 		return
 	case FaultStall:
 		<-r.Context().Done()
 		return
 	case FaultSlow:
-		fault.wait(r)
+		fakes.Wait(r.Context().Done(), fault.Delay, fault.Until)
 	case FaultStatus:
 		seen.Status = write(w, v.failure(fault.Status))
 		return
@@ -143,7 +142,7 @@ func serve(w http.ResponseWriter, r *http.Request, d *Desk, v vendor) {
 		return
 	case FaultHuge:
 		seen.Status = http.StatusOK
-		flood(w, r)
+		fakes.Flood(w, r)
 		return
 	case FaultRaw:
 		seen.Status = write(w, reply{status: fault.Status, header: http.Header{"Content-Type": {fault.ContentType}}, body: raw(fault.Body)})
@@ -176,7 +175,7 @@ func serve(w http.ResponseWriter, r *http.Request, d *Desk, v vendor) {
 	}
 	switch fault.Kind {
 	case FaultCommitThenDrop:
-		cut(w)
+		fakes.Cut(w)
 		return
 	case FaultCommitThenFail:
 		status := fault.Status
@@ -204,26 +203,6 @@ func gossip(said string) any {
 	return map[string]any{
 		"code": said, "message": said, "Message": said, "errorMessage": said, "error": said, "error_description": said,
 		"errors": []any{said, map[string]any{"code": said, "message": said, "resource": said, "field": said}},
-	}
-}
-
-// cut ends the connection without an answer.
-func cut(w http.ResponseWriter) {
-	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-		_ = conn.Close()
-		return
-	}
-	panic(http.ErrAbortHandler) // HTTP/2 cannot be hijacked
-}
-
-// flood sends more than anybody should read.
-func flood(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	chunk := []byte(`"` + strings.Repeat("x", 1<<16))
-	for i := 0; i < 16*64 && r.Context().Err() == nil; i++ { // 64 MiB
-		if _, err := w.Write(chunk); err != nil {
-			return
-		}
 	}
 }
 

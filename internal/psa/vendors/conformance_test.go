@@ -350,7 +350,7 @@ func TestRateLimit(t *testing.T) {
 		require.Equal(t, 30*time.Second, read("30").RetryAfter)
 		date := read(b.clock.now().Add(5 * time.Minute).UTC().Format(http.TimeFormat)).RetryAfter
 		require.InDelta(t, 5*time.Minute, date, float64(time.Minute))
-		require.Equal(t, psa.MaxRetryAfter, read("999999999").RetryAfter)
+		require.Equal(t, outbound.MaxRetryAfter, read("999999999").RetryAfter)
 		none := read("").RetryAfter
 		if b.kind == psa.KindAutotask {
 			require.NotZero(t, none) // the budget is hourly: soon is no use

@@ -16,6 +16,7 @@ import (
 
 	"github.com/baton-handoff/baton/internal/outbound"
 	"github.com/baton-handoff/baton/internal/psa"
+	"github.com/baton-handoff/baton/internal/secrets"
 )
 
 // Caller calls one PSA.
@@ -138,6 +139,17 @@ func (c *Caller) broken(call Call, err error) error {
 	return e.WithCause(err)
 }
 
+// Ended gives an error of waiting for a turn, or for somebody else's call, a
+// class.
+func (call Call) Ended(err error) error {
+	if _, ok := errors.AsType[*psa.Error](err); ok {
+		return err
+	}
+	e := psa.AsError(err)
+	e.Op = call.Op
+	return e
+}
+
 // settle is how long to wait after a write that was not answered in time. The
 // PSA may still be at it, and whoever looks for the note too soon does not find
 // it and writes it again.
@@ -159,7 +171,7 @@ func (c *Caller) Errorf(class psa.Class, a Answer, format string, args ...any) *
 // Limited is the error of an answer that asks to wait.
 func (c *Caller) Limited(a Answer) *psa.Error {
 	e := c.Errorf(psa.ClassRateLimited, a, "%s has had too many calls and asks to wait.", c.Kind.Title())
-	e.RetryAfter = psa.RetryAfter(a.Header, c.Now())
+	e.RetryAfter = outbound.RetryAfter(a.Header, c.Now())
 	return e
 }
 
@@ -194,7 +206,7 @@ func (c *Caller) Failure(a Answer, message string) *psa.Error {
 		return c.Limited(a)
 	case s >= 500:
 		e := c.Errorf(c.lost(a), a, "%s is in trouble (status %d).", title, s)
-		e.RetryAfter = psa.RetryAfter(a.Header, c.Now())
+		e.RetryAfter = outbound.RetryAfter(a.Header, c.Now())
 		if s == http.StatusGatewayTimeout && a.Call.Write {
 			e.RetryAfter = max(e.RetryAfter, settle)
 		}
@@ -240,7 +252,7 @@ func (c *Caller) Said(a Answer, message string) string {
 // for this call: a token, or their base64.
 func (c *Caller) redact(a Answer, text string) string {
 	_, made, _ := strings.Cut(a.Call.Header.Get("Authorization"), " ")
-	return psa.Credentials{"": psa.Secret(made)}.Redact(c.Creds.Redact(text))
+	return psa.Credentials{"": secrets.Secret(made)}.Redact(c.Creds.Redact(text))
 }
 
 // Decode reads the answer's JSON into v. Members that v does not have are
@@ -250,6 +262,15 @@ func (c *Caller) Decode(a Answer, v any) error {
 		return c.Garbled(a).WithCause(errNotJSON)
 	}
 	return nil
+}
+
+// Read reads the JSON of a success into v. Failed says what another answer
+// means.
+func (c *Caller) Read(a Answer, v any, failed func(Answer) *psa.Error) error {
+	if a.Status != http.StatusOK && a.Status != http.StatusCreated {
+		return failed(a)
+	}
+	return c.Decode(a, v)
 }
 
 // errNotJSON stands for a decoder's error, which would quote the answer.
@@ -300,6 +321,21 @@ func (id ID) Int() (int64, bool) {
 // or "#123".
 func Number(ref string) (int64, bool) {
 	return ID(strings.TrimPrefix(strings.TrimSpace(ref), "#")).Int()
+}
+
+// TicketID reads the id of a ticket of a vendor whose ids are numbers.
+func TicketID(op, id string) (int64, error) {
+	n, ok := Number(id)
+	if !ok {
+		return 0, psa.Errorf(psa.ClassTicketGone, op, "%q is not the id of a ticket.", psa.Safe(id))
+	}
+	return n, nil
+}
+
+// TooManyNotes is the error of a ticket whose notes have no end.
+func TooManyNotes(op, ticketID string) *psa.Error {
+	return psa.Errorf(psa.ClassRejected, op, "Ticket %s has more notes than Baton looks through.", ticketID).
+		WithCure("Go on in a new ticket.")
 }
 
 // List is a JSON array, or one object that stands for an array of one.

@@ -3,9 +3,12 @@ import type {
   AlreadyClaimed,
   BriefingCause,
   BriefingDocument,
+  BriefingReport,
+  DeliveryReportRow,
   FieldProblem,
   Handoff,
   HandoffPage,
+  HandoffReports,
   Intent,
   Me,
   Priority,
@@ -150,6 +153,14 @@ export interface NewHandoff {
 }
 export const handOff = (sessionId: string, body: NewHandoff, key: string) =>
   request<Handoff>("POST", `${api}/ai-sessions/${sessionId}/handoff`, { body, key });
+
+export type Report = "handoffs" | "briefings" | "deliveries";
+export const reportPath = (of: Report, query: string) => `${api}/reports/${of}?${query}`;
+export const reportHandoffs = (query: string) => request<HandoffReports>("GET", reportPath("handoffs", query));
+export const reportBriefings = async (query: string) =>
+  (await request<{ items: BriefingReport[] }>("GET", reportPath("briefings", query))).items;
+export const reportDeliveries = async (query: string) =>
+  (await request<{ items: DeliveryReportRow[] }>("GET", reportPath("deliveries", query))).items;
 
 export interface SignInMethods {
   oidc: boolean;

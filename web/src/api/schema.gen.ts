@@ -348,9 +348,9 @@ export interface paths {
         /**
          * Answer the questions of a returned handoff
          * @description Answers the questions that your handoff was returned with, and puts it into the queue again. Admins and owners
-         *     may answer anybody's. For 30 minutes it is reserved for who asked: until `reserved_until` everybody else's claim
-         *     is refused with `reserved`, then anyone may claim it. An admin who cannot wait reassigns it. The generation goes
-         *     up by one.
+         *     may answer anybody's. It is reserved for who asked for as long as the ladder's `reserve_seconds` said when it was
+         *     handed off, 30 minutes by default: until `reserved_until` everybody else's claim is refused with `reserved`, then
+         *     anyone may claim it. An admin who cannot wait reassigns it. The generation goes up by one.
          */
         post: operations["answerHandoff"];
         delete?: never;
@@ -662,8 +662,8 @@ export interface paths {
         /**
          * Sum up how long handoffs waited
          * @description How long handoffs that were put into the queue in a time waited for their claim: all together, and by team,
-         *     priority, day and who claimed. Each time that a handoff was put into the queue counts; what was cancelled or
-         *     reassigned before anybody claimed it does not.
+         *     priority, day, hour of the week and who claimed. Each time that a handoff was put into the queue counts; what was
+         *     cancelled or reassigned before anybody claimed it does not. What waits now is told beside it, whenever it began.
          *
          *     As CSV with `format=csv`, or `Accept: text/csv`.
          */
@@ -1138,6 +1138,8 @@ export interface paths {
          * Sum up briefings by model and prompt
          * @description How useful the briefings of a time were, and what they cost, for each model and version of the prompt, and for
          *     the rules. A handoff counts with its newest briefing.
+         *
+         *     As CSV with `format=csv`, or `Accept: text/csv`.
          */
         get: operations["reportBriefings"];
         put?: never;
@@ -1329,6 +1331,8 @@ export interface paths {
         /**
          * Sum up notifications by channel and state
          * @description How many of the account's notifications of a time stand how, for each channel, and how soon they were sent.
+         *
+         *     As CSV with `format=csv`, or `Accept: text/csv`.
          */
         get: operations["reportDeliveries"];
         put?: never;
@@ -3487,7 +3491,7 @@ export interface components {
             park?: components["schemas"]["LadderPark"];
             /**
              * Format: int64
-             * @description How long an answered handoff waits for whoever asked before others are called.
+             * @description How long an answered handoff is kept for whoever asked: nobody else may claim it, and nobody else is called. 0 keeps it for nobody.
              */
             reserve_seconds?: number;
         };
@@ -3576,6 +3580,10 @@ export interface components {
              */
             escalate_after_seconds: number;
         };
+        /** @enum {string} */
+        TableFormat: "json" | "csv";
+        /** @enum {string} */
+        ReportGroup: "all" | "team" | "priority" | "day" | "hour" | "engineer";
         /** @description How long handoffs waited. */
         HandoffReports: {
             /** Format: date-time */
@@ -3583,12 +3591,24 @@ export interface components {
             /** Format: date-time */
             until: string;
             items: components["schemas"]["HandoffReport"][];
+            /** @description What waits now, whenever it began, by priority, the most urgent first. */
+            waiting: components["schemas"]["WaitingNow"][];
+        };
+        WaitingNow: {
+            priority: components["schemas"]["Priority"];
+            /** @description How many wait. */
+            open: number;
+            /**
+             * Format: date-time
+             * @description Since when the oldest of them waits.
+             */
+            oldest_open_at: string | null;
         };
         /** @description How long the handoffs of one group waited for their claim. */
         HandoffReport: {
-            /** @description `all`, `team`, `priority`, `day` or `engineer`. */
+            /** @description `all`, `team`, `priority`, `day`, `hour` or `engineer`. */
             group: string;
-            /** @description The team's or engineer's id, the priority, or the day; empty for none. */
+            /** @description The team's or engineer's id, the priority, the day, or the hour of the week such as `1T09` for Mondays from 9 to 10; empty for none. */
             key: string;
             name: string;
             /** @description How often a handoff was put into the queue. */
@@ -3856,6 +3876,14 @@ export interface components {
         };
     };
     parameters: {
+        /** @description From then on; without it, the last 30 days. */
+        ReportSince: string;
+        /** @description Before then; without it, until now. */
+        ReportUntil: string;
+        /** @description How to answer, whatever `Accept` says. */
+        ReportFormat: components["schemas"]["TableFormat"];
+        /** @description `text/csv` for CSV. */
+        ReportAccept: string;
         /**
          * @description The session.
          * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
@@ -4933,17 +4961,19 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description From then on; without it, the last 30 days. */
-                since?: string;
+                since?: components["parameters"]["ReportSince"];
                 /** @description Before then; without it, until now. */
-                until?: string;
+                until?: components["parameters"]["ReportUntil"];
                 /** @description The time zone whose days are meant, by its IANA name; without it, UTC. */
                 zone?: string;
+                /** @description Only the rows of this group. */
+                group?: components["schemas"]["ReportGroup"];
                 /** @description How to answer, whatever `Accept` says. */
-                format?: "json" | "csv";
+                format?: components["parameters"]["ReportFormat"];
             };
             header?: {
                 /** @description `text/csv` for CSV. */
-                Accept?: string;
+                Accept?: components["parameters"]["ReportAccept"];
             };
             path?: never;
             cookie?: never;
@@ -5701,11 +5731,11 @@ export interface operations {
                 /** @description The most items to return. */
                 limit?: components["parameters"]["Limit"];
                 /** @description How to answer, whatever `Accept` says. */
-                format?: "json" | "csv";
+                format?: components["parameters"]["ReportFormat"];
             };
             header?: {
                 /** @description `text/csv` for CSV. */
-                Accept?: string;
+                Accept?: components["parameters"]["ReportAccept"];
             };
             path?: never;
             cookie?: never;
@@ -5820,10 +5850,17 @@ export interface operations {
     reportBriefings: {
         parameters: {
             query?: {
-                /** @description Briefings from then on; without it, of the last 30 days. */
-                since?: string;
+                /** @description From then on; without it, the last 30 days. */
+                since?: components["parameters"]["ReportSince"];
+                /** @description Before then; without it, until now. */
+                until?: components["parameters"]["ReportUntil"];
+                /** @description How to answer, whatever `Accept` says. */
+                format?: components["parameters"]["ReportFormat"];
             };
-            header?: never;
+            header?: {
+                /** @description `text/csv` for CSV. */
+                Accept?: components["parameters"]["ReportAccept"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -5836,8 +5873,10 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BriefingReports"];
+                    "text/csv": string;
                 };
             };
+            400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             422: components["responses"]["Unprocessable"];
@@ -6233,10 +6272,17 @@ export interface operations {
     reportDeliveries: {
         parameters: {
             query?: {
-                /** @description Notifications from then on; without it, of the last 30 days. */
-                since?: string;
+                /** @description From then on; without it, the last 30 days. */
+                since?: components["parameters"]["ReportSince"];
+                /** @description Before then; without it, until now. */
+                until?: components["parameters"]["ReportUntil"];
+                /** @description How to answer, whatever `Accept` says. */
+                format?: components["parameters"]["ReportFormat"];
             };
-            header?: never;
+            header?: {
+                /** @description `text/csv` for CSV. */
+                Accept?: components["parameters"]["ReportAccept"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -6249,8 +6295,10 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeliveryReport"];
+                    "text/csv": string;
                 };
             };
+            400: components["responses"]["Invalid"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             422: components["responses"]["Unprocessable"];

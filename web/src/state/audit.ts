@@ -24,7 +24,7 @@ function fieldOf(field: string, names: Names): string {
 /** A value as people would say it. What is not understood is told as it stands there. */
 function saidOf(field: string, value: string | null, names: Names): string {
   if (value === null) return w.nothing;
-  if (/_seconds$/.test(field) && /^\d+$/.test(value)) return s.duration(Number(value));
+  if (/_seconds$/.test(field) && /^\d+$/.test(value)) return s.inFull(Number(value));
   if (value === "true" || value === "false") return value === "true" ? w.yes : w.no;
   if (!/^[[{]/.test(value)) return value;
   try {

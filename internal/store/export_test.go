@@ -1,0 +1,4 @@
+package store
+
+// HandoffWaitsSQL is the statement of HandoffWaits, for its plan.
+const HandoffWaitsSQL = handoffWaits
