@@ -84,13 +84,13 @@ test("my notifications are kept, with the keyboard alone, and read as a sentence
 test("the PSA connection: a test fails with a reason, another key mends it, nothing typed is lost", async () => {
   const page = await settings(ada, "psa", "PSA");
   await page.getByRole("button", { name: "Test", exact: true }).click();
-  await page.locator(".report").getByText("It works.").waitFor();
+  await page.locator(".findings").getByText("It works.").waitFor();
   await page.getByRole("button", { name: "Replace: Private key" }).click();
   await page.getByLabel("Private key").fill("wrong");
   await page.getByText("1 change is not saved yet.").waitFor();
   await page.getByRole("button", { name: "Test without saving" }).click();
-  await page.locator(".report").getByText("It does not work yet.").waitFor();
-  await page.locator(".report li.failed").getByText("What to do:").first().waitFor();
+  await page.locator(".findings").getByText("It does not work yet.").waitFor();
+  await page.locator(".findings li.failed").getByText("What to do:").first().waitFor();
   expect(await page.locator(".state").getByText("Works").count()).toBe(1); // what is stored is as it was
 
   // Whoever leaves is asked, and may stay.
@@ -122,7 +122,7 @@ test("the PSA connection: a test fails with a reason, another key mends it, noth
   await page.getByRole("button", { name: "Replace: Private key" }).click();
   await page.getByLabel("Private key").fill("privkey-demo-0"); // the sandbox's
   await page.getByRole("button", { name: "Save and test" }).click();
-  await page.locator(".report").getByText("It works.").waitFor();
+  await page.locator(".findings").getByText("It works.").waitFor();
   await page.locator(".state.ok").getByText("Works").waitFor();
   expect(await page.content()).not.toContain("privkey-demo-0");
 });
@@ -144,12 +144,12 @@ test("a mail server is added, and its test message arrives", async () => {
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await page.getByRole("heading", { level: 1, name: "Our mail server" }).waitFor();
   await page.getByRole("button", { name: "Send a test message" }).click();
-  await page.locator(".report.failed").getByText("The test message was not taken.").waitFor();
+  await page.locator(".findings.failed").getByText("The test message was not taken.").waitFor();
   await page.getByRole("spinbutton", { name: "Port" }).fill(String(sink.port));
   await page.getByRole("button", { name: "Save", exact: true }).click();
   await saved(page);
   await page.getByRole("button", { name: "Send a test message" }).click();
-  await page.locator(".report.ok").getByText("Look into the mailbox desk@demo.test.").waitFor();
+  await page.locator(".findings.ok").getByText("Look into the mailbox desk@demo.test.").waitFor();
   await page.locator(".state.ok").getByText("Works").waitFor();
   expect(sink.mails[0]).toContain("desk@demo.test");
   await page.getByRole("button", { name: "Remove", exact: true }).click();
@@ -170,7 +170,7 @@ test("a webhook's secret is shown once, is replaced beside the old one, and a re
   await accessible(page);
   const test = async () => {
     await page.getByRole("button", { name: "Send a test message" }).click();
-    await page.locator(".report").waitFor();
+    await page.locator(".findings").waitFor();
     const last = receiver.got.at(-1);
     if (!last) throw new Error("nothing came");
     return last;

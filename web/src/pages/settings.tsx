@@ -51,7 +51,7 @@ export function SettingsPage({ store, address }: { store: Store; address: URL })
   return (
     <div class="settings">
       {chief && (
-        <nav aria-label={s.title} class="side">
+        <nav aria-label={s.title} class="pages">
           {names.map((name) => (
             <a key={name} href={`/settings/${name}`} {...(name === page ? { "aria-current": "page" } : {})}>
               {s.pages[name].title}

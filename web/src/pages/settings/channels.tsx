@@ -317,7 +317,7 @@ function Doing(props: {
       </p>
       {failure && <Failure text={failure} />}
       {result !== null && result !== "running" && (
-        <div class={`report ${result.ok ? "ok" : "failed"}`} role="status">
+        <div class={`findings ${result.ok ? "ok" : "failed"}`} role="status">
           <p>
             <strong>{result.ok ? w.testOk(c.kind, c.options.to ?? "") : w.testFailed}</strong> {result.reason}
           </p>

@@ -214,7 +214,7 @@ function Part(props: {
   const above = on ? overruled(rule, rules, section) : [];
   const start = usual[0]?.policy[section];
   return (
-    <div class={on ? "part on" : "part"}>
+    <div class={on ? "section on" : "section"}>
       <label class="check">
         <input
           type="checkbox"

@@ -38,7 +38,7 @@ export function PeoplePage({ store }: PageProps) {
                   <>
                     {u.name} {u.id === store.me.user_id && <span class="chip you">{w.you}</span>}
                     {u.kind === "service" && <span class="chip">{w.service}</span>}
-                    <span class="hint second">{u.email}</span>
+                    <span class="hint below">{u.email}</span>
                   </>
                 ),
               },

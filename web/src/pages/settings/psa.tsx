@@ -342,7 +342,7 @@ function Report({ report }: { report: api.PSACheck | "running" | null }) {
       </p>
     );
   return (
-    <div class="report" role="status">
+    <div class="findings" role="status">
       <p>
         <strong>{report.ok ? w.testOk : w.testFailed}</strong>
       </p>
