@@ -404,6 +404,81 @@ func TestAWorkerThatDiesWhileItSends(t *testing.T) {
 	require.Len(t, w.slack.Messages(slackAna), 1)
 }
 
+// TestPeopleSayHowTheyAreTold: over which channels, by priority, and not at
+// night; what is held back says until when, and a change of mind holds at once.
+func TestPeopleSayHowTheyAreTold(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.worker()
+	w.connectSlack()
+	escalate := func(priority apiclient.Priority) *apiclient.Handoff {
+		in := escalation()
+		in.TargetUserID, in.Priority = &w.ana.ID, &priority
+		h, err := w.as(w.sam, w.base).HandOff(t.Context(), uuid.NewString(), w.session(w.base), in)
+		require.NoError(t, err)
+		return h
+	}
+	// It is night for an hour yet, wherever the clocks stand.
+	now := time.Now().UTC()
+	night := map[string]any{"from": now.Add(-time.Hour).Format("15:04"), "to": now.Add(time.Hour).Format("15:04")}
+	w.prefer(w.ana, map[string]any{
+		"channels": []string{"slack"}, "priorities": map[string]any{"low": []string{}, "critical": []string{"slack", "email"}}, "quiet": night,
+	})
+
+	urgent := escalate("critical")
+	eventually(t, "what is critical is told at once, over both", func() bool {
+		rows := w.deliveries(urgent)
+		return len(rows) == 2 && rows[0]["state"] == "done" && rows[1]["state"] == "done"
+	})
+	require.Len(t, w.mail.Mails(), 1)
+	require.Len(t, w.slack.Messages(slackAna), 1)
+
+	low := escalate("low")
+	w.awaitLadder(w.base, low, "called", stands("spent", ""))
+	require.Empty(t, w.deliveries(low), "low is for Baton alone")
+
+	h := escalate("normal")
+	d := w.await(h, "held")
+	require.Equal(t, "slack", d["channel"])
+	require.Contains(t, d["reason"], "quiet hours")
+	until, err := time.Parse(time.RFC3339, d["held_until"].(string))
+	require.NoError(t, err)
+	require.Equal(t, night["to"], until.Format("15:04"), "held back until the night is over")
+	_, got := w.call(w.ana, http.MethodGet, handoffURL(w.base, h), nil)
+	require.EqualValues(t, 1, got["notifications"].(map[string]any)["held"], "never in silence")
+
+	w.prefer(w.ana, map[string]any{"channels": []string{"slack"}})
+	w.await(h, "done")
+	require.Len(t, w.slack.Messages(slackAna), 2)
+}
+
+// TestATeamsCardClaimsByLink: one that goes to a single person has a link that
+// claims for them.
+func TestATeamsCardClaimsByLink(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.worker()
+	teams := notifytest.NewTeams(time.Now)
+	w.channel("teams", map[string]any{"url": teams.Address(w.serve(teams))}, map[string]any{"user_id": w.ana.ID})
+	w.prefer(w.ana, map[string]any{"channels": []string{"teams"}})
+	h := w.escalateTo(w.ana)
+	d := w.await(h, "done")
+	require.Equal(t, "teams", d["channel"])
+	cards := teams.Cards()
+	require.Len(t, cards, 1)
+	link := linkPattern.FindStringSubmatch(cards[0].Links["Claim"])
+	require.Len(t, link, 2, "%v", cards[0].Links)
+	code, _ := w.page(http.MethodGet, link[1])
+	require.Equal(t, http.StatusOK, code)
+	_, got := w.call(w.ana, http.MethodGet, handoffURL(w.base, h), nil)
+	require.Equal(t, "queued", got["status"], "opening it changes nothing")
+	code, body := w.page(http.MethodPost, link[1])
+	require.Equal(t, http.StatusOK, code, body)
+	door, holder := w.door(h)
+	require.Equal(t, "link", door)
+	require.Equal(t, "Ana", holder)
+}
+
 // TestAStormIsBundled holds that many handoffs at once are a few messages and
 // one that counts the rest, and that nothing is held back in silence.
 func TestAStormIsBundled(t *testing.T) {

@@ -47,8 +47,8 @@ func TestNotificationsInAStorm(t *testing.T) {
 	w.connectSlack()
 	const signing = "whsec_MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw"
 	hook, teams := notifytest.NewWebhook(time.Now, signing), notifytest.NewTeams(time.Now)
-	board := w.channel("webhook", map[string]any{"url": w.serve(hook), "secret": signing})
-	room := w.channel("teams", map[string]any{"url": teams.Address(w.serve(teams))})
+	board := w.channel("webhook", map[string]any{"url": w.serve(hook), "secret": signing}, map[string]any{})
+	room := w.channel("teams", map[string]any{"url": teams.Address(w.serve(teams))}, map[string]any{})
 	w.mail.Faults().Random(seed, 0.1, notifytest.Fault{Kind: notifytest.FaultStatus, Status: 451, On: []notifytest.Op{notifytest.OpMailFrom}}, notifytest.Fault{Kind: notifytest.FaultDrop, On: []notifytest.Op{notifytest.OpMailRcpt}})
 	w.slack.Faults().Random(seed, 0.1, notifytest.Fault{Kind: notifytest.FaultCommitThenDrop, On: []notifytest.Op{notifytest.OpSlackPost}}, notifytest.Fault{Kind: notifytest.FaultRateLimit, RetryAfter: "1", On: []notifytest.Op{notifytest.OpSlackPost}})
 	hook.Faults().Random(seed, 0.1, notifytest.Fault{Kind: notifytest.FaultCommitThenFail, Status: 502}, notifytest.Fault{Kind: notifytest.FaultStatus, Status: 503})
@@ -113,10 +113,10 @@ func (w *town) serve(fake http.Handler) string {
 }
 
 // channel connects the account to a channel of its own.
-func (w *town) channel(kind string, credentials map[string]any) uuid.UUID {
+func (w *town) channel(kind string, credentials, options map[string]any) uuid.UUID {
 	w.t.Helper()
 	status, answer := w.call(w.ada, http.MethodPost, w.base+"/api/v1/notifications/channels", map[string]any{
-		"kind": kind, "name": kind, "credentials": credentials,
+		"kind": kind, "name": kind, "credentials": credentials, "options": options,
 	})
 	require.Equal(w.t, http.StatusCreated, status, "%v", answer)
 	return uuid.MustParse(answer["id"].(string))
