@@ -83,6 +83,8 @@ type LadderRecords interface {
 // NotificationRecords is what is stored of notifications.
 type NotificationRecords interface {
 	Deliveries(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.DeliveryView, error)
+	// ChannelDeliveries lists the last ones over a channel, newest first.
+	ChannelDeliveries(ctx context.Context, endpoint uuid.UUID, limit int) ([]models.DeliveryView, error)
 	DeliveryCounts(ctx context.Context, since time.Time) ([]models.DeliveryCount, error)
 	NotificationSettings(ctx context.Context, user uuid.UUID) (settings models.NotificationSettings, found bool, err error)
 	SaveNotificationSettings(ctx context.Context, user uuid.UUID, settings models.NotificationSettings) error

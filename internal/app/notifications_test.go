@@ -479,6 +479,53 @@ func TestATeamsCardClaimsByLink(t *testing.T) {
 	require.Equal(t, "Ana", holder)
 }
 
+// TestAWebhooksLastAnswersAreShown: to admins, with what each was; one that wants
+// no more is switched off, and says so.
+func TestAWebhooksLastAnswersAreShown(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.worker()
+	const signing = "whsec_MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw"
+	hook := notifytest.NewWebhook(time.Now, signing)
+	board := w.channel("webhook", map[string]any{"url": w.serve(hook), "secret": signing}, map[string]any{})
+	channel := w.base + "/api/v1/notifications/channels/" + board.String()
+	w.rules(w.base, map[string]any{"steps": []map[string]any{{"after_seconds": 0, "to": []map[string]any{{"who": "endpoint", "endpoint_id": board}}}}})
+	answers := func(state string) map[string]any {
+		t.Helper()
+		var newest map[string]any
+		require.True(t, waitFor(60*time.Second, func() bool {
+			status, answer := w.call(w.ada, http.MethodGet, channel+"/deliveries", nil)
+			require.Equal(t, http.StatusOK, status, "%v", answer)
+			items := answer["items"].([]any)
+			if len(items) > 0 {
+				newest = items[0].(map[string]any)
+			}
+			return newest["state"] == state
+		}), "not %s: %v", state, newest)
+		return newest
+	}
+	hook.Faults().Set(notifytest.Fault{Kind: notifytest.FaultStatus, Status: http.StatusServiceUnavailable})
+	h := w.handOff(w.base)
+	d := answers("retrying")
+	require.EqualValues(t, 503, d["answer"])
+	require.Equal(t, h.ID.String(), d["handoff_id"])
+	require.NotNil(t, d["next_attempt_at"])
+	hook.Faults().Set()
+	d = answers("done")
+	require.EqualValues(t, 204, d["answer"])
+	require.Greater(t, d["attempts"], 1.0)
+
+	hook.Faults().Set(notifytest.Fault{Kind: notifytest.FaultStatus, Status: http.StatusGone})
+	w.handOff(w.base)
+	require.EqualValues(t, 410, answers("failed")["answer"])
+	_, got := w.call(w.ada, http.MethodGet, channel, nil)
+	require.Equal(t, "disabled", got["state"])
+	status, _ := w.call(w.ana, http.MethodGet, channel+"/deliveries", nil)
+	require.Equal(t, http.StatusForbidden, status)
+	status, _ = w.call(w.ada, http.MethodGet, w.base+"/api/v1/notifications/channels/"+uuid.NewString()+"/deliveries", nil)
+	require.Equal(t, http.StatusNotFound, status)
+}
+
 // TestAStormIsBundled holds that many handoffs at once are a few messages and
 // one that counts the rest, and that nothing is held back in silence.
 func TestAStormIsBundled(t *testing.T) {
