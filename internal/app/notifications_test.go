@@ -309,6 +309,75 @@ func TestSlacksButtonClaims(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, res.StatusCode)
 }
 
+// TestSlackIsAnsweredBeforeTheClaimIsDone: it waits for three seconds at most,
+// whatever holds the claim up, which then goes on.
+func TestSlackIsAnsweredBeforeTheClaimIsDone(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.worker()
+	w.connectSlack()
+	h := w.escalateTo(w.ana)
+	w.await(h, "done")
+	sent := w.slack.Messages(slackAna)
+	require.Len(t, sent, 1)
+	goOn, reached := make(chan struct{}), make(chan struct{}, 1)
+	w.slack.Faults().Next(notifytest.Fault{Kind: notifytest.FaultSlow, Until: goOn, Reached: reached, On: []notifytest.Op{notifytest.OpSlackUser}})
+	p, err := w.slack.Press(w.slackURL, dmAna, sent[0].TS, slackAna, "baton_claim")
+	require.NoError(t, err)
+	require.NoError(t, p.Deliver(t.Context(), http.DefaultClient, w.base+"/api/v1/slack/interactions"))
+	<-reached
+	_, got := w.call(w.ana, http.MethodGet, handoffURL(w.base, h), nil)
+	require.Equal(t, "queued", got["status"])
+	close(goOn)
+	eventually(t, "the claim is done", func() bool {
+		door, holder := w.door(h)
+		return door == "slack" && holder == "Ana"
+	})
+}
+
+// TestQuestionsAndAnswersAreTold: the sender that they are asked, and who asked
+// that there is an answer, before anybody else. Meanwhile nobody is called.
+func TestQuestionsAndAnswersAreTold(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.worker()
+	h := w.escalateTo(w.ana)
+	w.await(h, "done")
+	w.ask(w.base, w.ana, h, "claim", nil)
+	w.ask(w.base, w.ana, h, "return", map[string]any{"questions": "Which firmware did it have?"})
+	told := func(kind string) map[string]any {
+		t.Helper()
+		var found map[string]any
+		eventually(t, kind, func() bool {
+			for _, d := range w.deliveries(h) {
+				if d["kind"] == kind && d["state"] == "done" {
+					found = d
+				}
+			}
+			return found != nil
+		})
+		return found
+	}
+	d := told("returned")
+	require.Equal(t, "sender", d["because"])
+	require.Equal(t, "Sam", d["user_name"])
+	mails := w.mail.Mails()
+	require.Contains(t, mails[len(mails)-1].Text, "Which firmware did it have?")
+	doc := w.awaitLadder(w.base, h, "paused", stands("paused", ""))
+	require.Contains(t, doc["reason"], "Nobody is called before it is back in the queue.")
+
+	w.ask(w.base, w.sam, h, "answer", map[string]any{"answer": "7.2.4"})
+	d = told("answered")
+	require.Equal(t, "target", d["because"])
+	require.Equal(t, "Ana", d["user_name"])
+	mails = w.mail.Mails()
+	require.Contains(t, mails[len(mails)-1].Text, "7.2.4")
+	_, got := w.call(w.ana, http.MethodGet, handoffURL(w.base, h), nil)
+	w.awaitLadder(w.base, h, "calling the others when it is reserved no more", func(doc map[string]any) bool {
+		return doc["state"] == "calling" && doc["next_at"] == got["reserved_until"]
+	})
+}
+
 // TestTheDoorsHaveOneWinner lets Slack, a link and the API race.
 func TestTheDoorsHaveOneWinner(t *testing.T) {
 	t.Parallel()
