@@ -97,7 +97,9 @@ func (f *fakeChannels) Create(_ context.Context, _ models.Principal, ch channels
 	return channels.View{Endpoint: models.Endpoint{Kind: string(ch.Kind), Name: ch.Name, State: models.EndpointUnknown}, Settings: ch.Settings}, nil
 }
 
-func (f *fakeChannels) Get(context.Context, uuid.UUID) (channels.View, error) { return channels.View{}, nil }
+func (f *fakeChannels) Get(context.Context, uuid.UUID) (channels.View, error) {
+	return channels.View{}, nil
+}
 
 func (f *fakeChannels) Test(context.Context, models.Principal, uuid.UUID) error { return f.test }
 
