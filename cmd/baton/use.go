@@ -201,11 +201,7 @@ type claimCmd struct {
 func (claimCmd) Help() string { return "Example:\n  baton claim 0198b2c4 --as ana@demo.test" }
 
 func (c claimCmd) Run(ctx context.Context) error {
-	b, err := c.connect(ctx)
-	if err != nil {
-		return err
-	}
-	found, err := findHandoff(ctx, b, c.Handoff)
+	b, found, err := c.find(ctx, c.Handoff)
 	if err != nil {
 		return err
 	}
@@ -228,11 +224,7 @@ func (returnCmd) Help() string {
 }
 
 func (c returnCmd) Run(ctx context.Context) error {
-	b, err := c.connect(ctx)
-	if err != nil {
-		return err
-	}
-	found, err := findHandoff(ctx, b, c.Handoff)
+	b, found, err := c.find(ctx, c.Handoff)
 	if err != nil {
 		return err
 	}
@@ -255,11 +247,7 @@ func (answerCmd) Help() string {
 }
 
 func (c answerCmd) Run(ctx context.Context) error {
-	b, err := c.connect(ctx)
-	if err != nil {
-		return err
-	}
-	found, err := findHandoff(ctx, b, c.Handoff)
+	b, found, err := c.find(ctx, c.Handoff)
 	if err != nil {
 		return err
 	}
@@ -283,11 +271,7 @@ type briefingCmd struct {
 func (briefingCmd) Help() string { return "Example:\n  baton briefing 0198b2c4 --as ana@demo.test" }
 
 func (c briefingCmd) Run(ctx context.Context) error {
-	b, err := c.connect(ctx)
-	if err != nil {
-		return err
-	}
-	h, err := findHandoff(ctx, b, c.Handoff)
+	b, h, err := c.find(ctx, c.Handoff)
 	if err != nil {
 		return err
 	}
@@ -299,7 +283,17 @@ func (c briefingCmd) Run(ctx context.Context) error {
 	return err
 }
 
-// findHandoff finds the open handoff of the caller's queue whose id begins so.
+// find connects, and finds the open handoff of the caller's queue whose id
+// begins so.
+func (t target) find(ctx context.Context, id string) (*remote.Client, client.Handoff, error) {
+	b, err := t.connect(ctx)
+	if err != nil {
+		return nil, client.Handoff{}, err
+	}
+	h, err := findHandoff(ctx, b, id)
+	return b, h, err
+}
+
 func findHandoff(ctx context.Context, b *remote.Client, id string) (client.Handoff, error) {
 	var found []client.Handoff
 	for _, status := range []client.OpenStatus{client.OpenStatusQueued, client.OpenStatusClaimed, client.OpenStatusReturned} {
