@@ -251,7 +251,7 @@ func (d *delivering) over(ctx context.Context, r notify.Receipt, err error) (Del
 	endpoint := d.endpoint()
 	if err == nil {
 		d.report(ctx, endpoint, nil)
-		return Delivered{State: models.DeliveryDone}, d.end(ctx, models.DeliveryEnd{State: models.DeliveryDone, ProviderID: &r.ID, ProviderWhere: notEmpty(r.Where)})
+		return Delivered{State: models.DeliveryDone}, d.end(ctx, models.DeliveryEnd{State: models.DeliveryDone, Answer: r.Status, ProviderID: &r.ID, ProviderWhere: notEmpty(r.Where)})
 	}
 	if len(d.rows) == 0 { // it could not even be read
 		return Delivered{}, lasting(err)
@@ -266,6 +266,9 @@ func (d *delivering) over(ctx context.Context, r notify.Receipt, err error) (Del
 	}
 	reason := reasonOf(err)
 	end := models.DeliveryEnd{State: models.DeliveryFailed, Reason: &reason, Unclear: d.maybe || its && known.Class == notify.ClassUnclear}
+	if its {
+		end.Answer = known.Status
+	}
 	log := []any{"account_id", d.in.AccountID, "recipient", d.in.Recipient, "delivery", d.in.ID, "channel", d.rows[0].Channel, "attempt", d.attempts, "error", err}
 	if its && !known.Retryable() {
 		d.log.ErrorContext(ctx, "somebody could not be told; a person has to mend it", log...)

@@ -232,6 +232,8 @@ func TestWhoIsTold(t *testing.T) {
 	require.Equal(t, []string{"sam:email"}, told(h, uuid.Nil, means, to(WhoSender)))
 	require.Empty(t, told(h, sam.ID, means, to(WhoSender)), "nobody is told of their own act")
 	require.Empty(t, told(h, uuid.Nil, means, to(WhoHolder)))
+	require.Equal(t, []string{"ana:email"}, told(h, sam.ID, means, Audience{Who: WhoUser, UserID: ana.ID}))
+	require.Empty(t, told(h, sam.ID, means, Audience{Who: WhoUser, UserID: uuid.New()}))
 	require.Equal(t, []string{"room:slack"}, told(h, uuid.Nil, means, Audience{Who: WhoEndpoint, Endpoint: room}))
 	require.Empty(t, told(h, uuid.Nil, means, Audience{Who: WhoEndpoint, Endpoint: direct}), "it has no conversation of its own")
 	require.Empty(t, told(h, uuid.Nil, means, Audience{Who: WhoEndpoint, Endpoint: uuid.New()}))

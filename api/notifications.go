@@ -196,6 +196,31 @@ func (h handlers) SetChannel(ctx context.Context, r gen.SetChannelRequestObject)
 	return gen.SetChannel200JSONResponse(channel(v)), nil
 }
 
+// channelDeliveries is how many notifications of a channel are shown.
+const channelDeliveries = 50
+
+// ListChannelDeliveries tells what became of a channel's last notifications.
+func (h handlers) ListChannelDeliveries(ctx context.Context, r gen.ListChannelDeliveriesRequestObject) (gen.ListChannelDeliveriesResponseObject, error) {
+	if h.o.Channels == nil {
+		return nil, errNoChannels
+	}
+	if _, err := h.o.Channels.Get(plain(ctx), r.Cid); err != nil {
+		return nil, err
+	}
+	rows, err := h.o.Records.ChannelDeliveries(plain(ctx), r.Cid, channelDeliveries)
+	if err != nil {
+		return nil, err
+	}
+	return gen.ListChannelDeliveries200JSONResponse{Items: convert(rows, func(d models.DeliveryView) gen.ChannelDelivery {
+		return gen.ChannelDelivery{
+			ID: d.ID, SessionID: d.SessionID, HandoffID: d.HandoffID, Kind: d.Kind, UserID: d.UserID, UserName: d.UserName,
+			State: gen.DeliveryState(d.State), Reason: d.Reason, Answer: d.Answer, AnsweredAt: utc(d.AnsweredAt), Attempts: d.Attempts,
+			NextAttemptAt: utc(d.NextAttemptAt), HeldUntil: utc(d.HeldUntil), ProviderID: d.ProviderID,
+			CreatedAt: d.CreatedAt.UTC(), SentAt: utc(d.DoneAt),
+		}
+	})}, nil
+}
+
 // DeleteChannel removes a channel.
 func (h handlers) DeleteChannel(ctx context.Context, r gen.DeleteChannelRequestObject) (gen.DeleteChannelResponseObject, error) {
 	ctx, by := caller(ctx)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -32,6 +33,10 @@ func (f *fakeNotifications) SaveNotificationSettings(_ context.Context, _ uuid.U
 
 func (f *fakeNotifications) Deliveries(context.Context, uuid.UUID, uuid.UUID) ([]models.DeliveryView, error) {
 	return f.rows, nil
+}
+
+func (f *fakeNotifications) ChannelDeliveries(_ context.Context, _ uuid.UUID, limit int) ([]models.DeliveryView, error) {
+	return f.rows[:min(limit, len(f.rows))], nil
 }
 
 func TestHowIAmTold(t *testing.T) {
@@ -92,6 +97,10 @@ func (f *fakeChannels) Create(_ context.Context, _ models.Principal, ch channels
 	return channels.View{Endpoint: models.Endpoint{Kind: string(ch.Kind), Name: ch.Name, State: models.EndpointUnknown}, Settings: ch.Settings}, nil
 }
 
+func (f *fakeChannels) Get(context.Context, uuid.UUID) (channels.View, error) {
+	return channels.View{}, nil
+}
+
 func (f *fakeChannels) Test(context.Context, models.Principal, uuid.UUID) error { return f.test }
 
 func TestChannelsAreWriteOnly(t *testing.T) {
@@ -114,6 +123,18 @@ func TestChannelsAreWriteOnly(t *testing.T) {
 		require.JSONEq(t, want, w.do(ask("POST", path+"/"+handoffID.String()+"/test", "", admin)).Body.String())
 	}
 	require.Equal(t, 404, newWorld(t).do(ask("GET", path, "", admin)).Code)
+
+	at := time.Date(2026, 11, 4, 10, 0, 0, 0, time.UTC)
+	w.records.NotificationRecords = &fakeNotifications{rows: []models.DeliveryView{{Delivery: models.Delivery{
+		ID: handoffID, SessionID: sessionID, HandoffID: handoffID, Kind: "escalated", State: models.DeliveryRetrying, Reason: new("It is in trouble (status 503)."),
+		Answer: new(503), AnsweredAt: &at, Attempts: 2, NextAttemptAt: &at, CreatedAt: at,
+	}}}}
+	rec = w.do(ask("GET", path+"/"+handoffID.String()+"/deliveries", "", admin))
+	require.Equal(t, 200, rec.Code, rec.Body)
+	require.JSONEq(t, `{"items": [{"id": "`+handoffID.String()+`", "session_id": "`+sessionID.String()+`", "handoff_id": "`+handoffID.String()+`",
+		"kind": "escalated", "user_id": null, "user_name": null, "state": "retrying", "reason": "It is in trouble (status 503).",
+		"answer": 503, "answered_at": "2026-11-04T10:00:00Z", "attempts": 2, "next_attempt_at": "2026-11-04T10:00:00Z", "held_until": null,
+		"provider_id": null, "created_at": "2026-11-04T10:00:00Z", "sent_at": null}]}`, rec.Body.String())
 }
 
 type fakeDoors struct {

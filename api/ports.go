@@ -104,6 +104,8 @@ type LadderRecords interface {
 type NotificationRecords interface {
 	Deliveries(ctx context.Context, sessionID, handoffID uuid.UUID) ([]models.DeliveryView, error)
 	DeliveryCounts(ctx context.Context, since, until time.Time) ([]models.DeliveryCount, error)
+	// ChannelDeliveries lists the last ones over a channel, newest first.
+	ChannelDeliveries(ctx context.Context, endpoint uuid.UUID, limit int) ([]models.DeliveryView, error)
 	NotificationSettings(ctx context.Context, user uuid.UUID) (settings models.NotificationSettings, found bool, err error)
 	SaveNotificationSettings(ctx context.Context, user uuid.UUID, settings models.NotificationSettings) error
 }

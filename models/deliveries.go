@@ -176,6 +176,9 @@ type Delivery struct {
 	// ProviderID and ProviderWhere are the receipt.
 	ProviderID    *string
 	ProviderWhere *string
+	// Answer is what the service answered last: a status of HTTP or SMTP.
+	Answer     *int
+	AnsweredAt *time.Time
 	// ShownVersion is that of the handoff when what was sent was changed to say
 	// what became of it.
 	ShownVersion *int
@@ -233,6 +236,8 @@ type DeliveryEnd struct {
 	NextAttemptAt *time.Time
 	// Unclear says that it may have been delivered all the same.
 	Unclear bool
+	// Answer is the status of the service's answer; zero without one.
+	Answer int
 	// Receipt of what was sent.
 	ProviderID    *string
 	ProviderWhere *string

@@ -28,6 +28,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			replayer.RegisterWorkflow(EffectWorkflow)
 			replayer.RegisterWorkflow(BriefingWorkflow)
 			replayer.RegisterWorkflow(LadderWorkflow)
+			replayer.RegisterWorkflow(RecipientWorkflow)
 			logger := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(logger, file))
 		})

@@ -1288,6 +1288,42 @@ type ChannelCredentials struct {
 	URL   *string `json:"url,omitempty"`
 }
 
+// ChannelDeliveries defines model for ChannelDeliveries.
+type ChannelDeliveries struct {
+	Items []ChannelDelivery `json:"items"`
+}
+
+// ChannelDelivery One notification over a channel.
+type ChannelDelivery struct {
+	// Answer What the service answered the last time: a status of HTTP, or of SMTP for mail. Null before the first answer.
+	Answer     *int               `json:"answer"`
+	AnsweredAt *time.Time         `json:"answered_at"`
+	Attempts   int                `json:"attempts"`
+	CreatedAt  time.Time          `json:"created_at"`
+	HandoffID  openapi_types.UUID `json:"handoff_id"`
+	HeldUntil  *time.Time         `json:"held_until"`
+	ID         openapi_types.UUID `json:"id"`
+
+	// Kind What it is about: escalated, waiting, returned, and so on.
+	Kind          string     `json:"kind"`
+	NextAttemptAt *time.Time `json:"next_attempt_at"`
+
+	// ProviderID What the service calls the message: Message-ID, Slack's ts, webhook-id.
+	ProviderID *string `json:"provider_id"`
+
+	// Reason Why it is held, retried, skipped or has failed, and what to do.
+	Reason    *string            `json:"reason"`
+	SentAt    *time.Time         `json:"sent_at"`
+	SessionID openapi_types.UUID `json:"session_id"`
+
+	// State Where a notification stands. A skipped one was no longer true when its turn came.
+	State DeliveryState `json:"state"`
+
+	// UserID Who is told; null when it is the channel itself.
+	UserID   *openapi_types.UUID `json:"user_id"`
+	UserName *string             `json:"user_name"`
+}
+
 // ChannelName A means of telling somebody.
 type ChannelName string
 
@@ -3678,6 +3714,14 @@ type ClientInterface interface {
 	// Corresponds with PUT /api/v1/notifications/channels/{cid} (the `SetChannel` operationId).
 	SetChannel(ctx context.Context, cid ChannelID, body SetChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListChannelDeliveries List a channel's last notifications
+	//
+	// The channel's last 50 notifications, newest first: what its service answered to each the last time, what they wait
+	// for, and which have failed and why.
+	//
+	// Corresponds with GET /api/v1/notifications/channels/{cid}/deliveries (the `ListChannelDeliveries` operationId).
+	ListChannelDeliveries(ctx context.Context, cid ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// TestChannel Send a test message
 	//
 	// Sends a message over the channel: to its own conversation or mailbox where it has one, and else to you. It takes up
@@ -5070,6 +5114,24 @@ func (c *Client) SetChannelWithBody(ctx context.Context, cid ChannelID, contentT
 // Corresponds with PUT /api/v1/notifications/channels/{cid} (the `SetChannel` operationId).
 func (c *Client) SetChannel(ctx context.Context, cid ChannelID, body SetChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetChannelRequest(c.Server, cid, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListChannelDeliveries List a channel's last notifications
+//
+// The channel's last 50 notifications, newest first: what its service answered to each the last time, what they wait
+// for, and which have failed and why.
+//
+// Corresponds with GET /api/v1/notifications/channels/{cid}/deliveries (the `ListChannelDeliveries` operationId).
+func (c *Client) ListChannelDeliveries(ctx context.Context, cid ChannelID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListChannelDeliveriesRequest(c.Server, cid)
 	if err != nil {
 		return nil, err
 	}
@@ -7747,6 +7809,40 @@ func NewSetChannelRequestWithBody(server string, cid ChannelID, contentType stri
 	return req, nil
 }
 
+// NewListChannelDeliveriesRequest constructs an http.Request for the ListChannelDeliveries method
+func NewListChannelDeliveriesRequest(server string, cid ChannelID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "cid", cid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/notifications/channels/%s/deliveries", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewTestChannelRequest constructs an http.Request for the TestChannel method
 func NewTestChannelRequest(server string, cid ChannelID) (*http.Request, error) {
 	var err error
@@ -9370,6 +9466,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /api/v1/notifications/channels/{cid} (the `SetChannel` operationId).
 	SetChannelWithResponse(ctx context.Context, cid ChannelID, body SetChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*SetChannelResponse, error)
+
+	// ListChannelDeliveriesWithResponse List a channel's last notifications
+	//
+	// The channel's last 50 notifications, newest first: what its service answered to each the last time, what they wait
+	// for, and which have failed and why.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/notifications/channels/{cid}/deliveries (the `ListChannelDeliveries` operationId).
+	ListChannelDeliveriesWithResponse(ctx context.Context, cid ChannelID, reqEditors ...RequestEditorFn) (*ListChannelDeliveriesResponse, error)
 
 	// TestChannelWithResponse Send a test message
 	//
@@ -14251,6 +14357,103 @@ func (r SetChannelResponse) ContentType() string {
 	return ""
 }
 
+// ListChannelDeliveriesResponse401Headers the declared response headers of an HTTP 401 response for ListChannelDeliveries
+type ListChannelDeliveriesResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListChannelDeliveriesResponse503Headers the declared response headers of an HTTP 503 response for ListChannelDeliveries
+type ListChannelDeliveriesResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListChannelDeliveriesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChannelDeliveries
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListChannelDeliveriesResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListChannelDeliveriesResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListChannelDeliveriesResponse) GetJSON200() *ChannelDeliveries {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListChannelDeliveriesResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListChannelDeliveriesResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListChannelDeliveriesResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListChannelDeliveriesResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListChannelDeliveriesResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListChannelDeliveriesResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListChannelDeliveriesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListChannelDeliveriesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListChannelDeliveriesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListChannelDeliveriesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // TestChannelResponse401Headers the declared response headers of an HTTP 401 response for TestChannel
 type TestChannelResponse401Headers struct {
 	WWWAuthenticate string
@@ -17391,6 +17594,22 @@ func (c *ClientWithResponses) SetChannelWithResponse(ctx context.Context, cid Ch
 		return nil, err
 	}
 	return ParseSetChannelResponse(rsp)
+}
+
+// ListChannelDeliveriesWithResponse List a channel's last notifications
+//
+// The channel's last 50 notifications, newest first: what its service answered to each the last time, what they wait
+// for, and which have failed and why.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/notifications/channels/{cid}/deliveries (the `ListChannelDeliveries` operationId).
+func (c *ClientWithResponses) ListChannelDeliveriesWithResponse(ctx context.Context, cid ChannelID, reqEditors ...RequestEditorFn) (*ListChannelDeliveriesResponse, error) {
+	rsp, err := c.ListChannelDeliveries(ctx, cid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListChannelDeliveriesResponse(rsp)
 }
 
 // TestChannelWithResponse Send a test message
@@ -22276,6 +22495,97 @@ func ParseSetChannelResponse(rsp *http.Response) (*SetChannelResponse, error) {
 			headers.RetryAfter = value
 		}
 		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListChannelDeliveriesResponse parses an HTTP response from a ListChannelDeliveriesWithResponse call
+func ParseListChannelDeliveriesResponse(rsp *http.Response) (*ListChannelDeliveriesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListChannelDeliveriesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChannelDeliveries
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListChannelDeliveriesResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListChannelDeliveriesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil

@@ -1268,6 +1268,42 @@ type ChannelCredentials struct {
 	URL   *string `json:"url,omitempty"`
 }
 
+// ChannelDeliveries defines model for ChannelDeliveries.
+type ChannelDeliveries struct {
+	Items []ChannelDelivery `json:"items"`
+}
+
+// ChannelDelivery One notification over a channel.
+type ChannelDelivery struct {
+	// Answer What the service answered the last time: a status of HTTP, or of SMTP for mail. Null before the first answer.
+	Answer     *int               `json:"answer"`
+	AnsweredAt *time.Time         `json:"answered_at"`
+	Attempts   int                `json:"attempts"`
+	CreatedAt  time.Time          `json:"created_at"`
+	HandoffID  openapi_types.UUID `json:"handoff_id"`
+	HeldUntil  *time.Time         `json:"held_until"`
+	ID         openapi_types.UUID `json:"id"`
+
+	// Kind What it is about: escalated, waiting, returned, and so on.
+	Kind          string     `json:"kind"`
+	NextAttemptAt *time.Time `json:"next_attempt_at"`
+
+	// ProviderID What the service calls the message: Message-ID, Slack's ts, webhook-id.
+	ProviderID *string `json:"provider_id"`
+
+	// Reason Why it is held, retried, skipped or has failed, and what to do.
+	Reason    *string            `json:"reason"`
+	SentAt    *time.Time         `json:"sent_at"`
+	SessionID openapi_types.UUID `json:"session_id"`
+
+	// State Where a notification stands. A skipped one was no longer true when its turn came.
+	State DeliveryState `json:"state"`
+
+	// UserID Who is told; null when it is the channel itself.
+	UserID   *openapi_types.UUID `json:"user_id"`
+	UserName *string             `json:"user_name"`
+}
+
 // ChannelName A means of telling somebody.
 type ChannelName string
 
@@ -3041,6 +3077,9 @@ type ServerInterface interface {
 	// SetChannel Change a channel
 	// (PUT /api/v1/notifications/channels/{cid})
 	SetChannel(c *gin.Context, cid ChannelID)
+	// ListChannelDeliveries List a channel's last notifications
+	// (GET /api/v1/notifications/channels/{cid}/deliveries)
+	ListChannelDeliveries(c *gin.Context, cid ChannelID)
 	// TestChannel Send a test message
 	// (POST /api/v1/notifications/channels/{cid}/test)
 	TestChannel(c *gin.Context, cid ChannelID)
@@ -4558,6 +4597,31 @@ func (siw *ServerInterfaceWrapper) SetChannel(c *gin.Context) {
 	siw.Handler.SetChannel(c, cid)
 }
 
+// ListChannelDeliveries operation middleware
+func (siw *ServerInterfaceWrapper) ListChannelDeliveries(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "cid" -------------
+	var cid ChannelID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cid", c.Param("cid"), &cid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListChannelDeliveries(c, cid)
+}
+
 // TestChannel operation middleware
 func (siw *ServerInterfaceWrapper) TestChannel(c *gin.Context) {
 
@@ -5154,6 +5218,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/api/v1/notifications/channels/:cid", wrapper.DeleteChannel)
 	router.GET(options.BaseURL+"/api/v1/notifications/channels/:cid", wrapper.GetChannel)
 	router.PUT(options.BaseURL+"/api/v1/notifications/channels/:cid", wrapper.SetChannel)
+	router.GET(options.BaseURL+"/api/v1/notifications/channels/:cid/deliveries", wrapper.ListChannelDeliveries)
 	router.POST(options.BaseURL+"/api/v1/notifications/channels/:cid/test", wrapper.TestChannel)
 	router.GET(options.BaseURL+"/api/v1/reports/deliveries", wrapper.ReportDeliveries)
 	router.GET(options.BaseURL+"/api/v1/me/notifications", wrapper.GetMyNotifications)
@@ -11349,6 +11414,126 @@ func (response SetChannel504ApplicationProblemPlusJSONResponse) VisitSetChannelR
 	return err
 }
 
+type ListChannelDeliveriesRequestObject struct {
+	Cid ChannelID `json:"cid"`
+}
+
+type ListChannelDeliveriesResponseObject interface {
+	VisitListChannelDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListChannelDeliveries200JSONResponse ChannelDeliveries
+
+func (response ListChannelDeliveries200JSONResponse) VisitListChannelDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChannelDeliveries401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListChannelDeliveries401ApplicationProblemPlusJSONResponse) VisitListChannelDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChannelDeliveries403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListChannelDeliveries403ApplicationProblemPlusJSONResponse) VisitListChannelDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChannelDeliveries404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListChannelDeliveries404ApplicationProblemPlusJSONResponse) VisitListChannelDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChannelDeliveries422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ListChannelDeliveries422ApplicationProblemPlusJSONResponse) VisitListChannelDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChannelDeliveries500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListChannelDeliveries500ApplicationProblemPlusJSONResponse) VisitListChannelDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChannelDeliveries503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListChannelDeliveries503ApplicationProblemPlusJSONResponse) VisitListChannelDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type TestChannelRequestObject struct {
 	Cid ChannelID `json:"cid"`
 }
@@ -14173,6 +14358,9 @@ type StrictServerInterface interface {
 	// SetChannel Change a channel
 	// (PUT /api/v1/notifications/channels/{cid})
 	SetChannel(ctx context.Context, request SetChannelRequestObject) (SetChannelResponseObject, error)
+	// ListChannelDeliveries List a channel's last notifications
+	// (GET /api/v1/notifications/channels/{cid}/deliveries)
+	ListChannelDeliveries(ctx context.Context, request ListChannelDeliveriesRequestObject) (ListChannelDeliveriesResponseObject, error)
 	// TestChannel Send a test message
 	// (POST /api/v1/notifications/channels/{cid}/test)
 	TestChannel(ctx context.Context, request TestChannelRequestObject) (TestChannelResponseObject, error)
@@ -15649,6 +15837,32 @@ func (sh *strictHandler) SetChannel(ctx *gin.Context, cid ChannelID) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(SetChannelResponseObject); ok {
 		if err := validResponse.VisitSetChannelResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListChannelDeliveries operation middleware
+func (sh *strictHandler) ListChannelDeliveries(ctx *gin.Context, cid ChannelID) {
+	var request ListChannelDeliveriesRequestObject
+
+	request.Cid = cid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListChannelDeliveries(ctx, request.(ListChannelDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListChannelDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListChannelDeliveriesResponseObject); ok {
+		if err := validResponse.VisitListChannelDeliveriesResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -31,6 +31,8 @@ type cli struct {
 	Queue       queueCmd       `cmd:"" group:"use" help:"List the handoffs that you may claim."`
 	Handoff     handoffCmd     `cmd:"" group:"use" help:"Hand a session off."`
 	Claim       claimCmd       `cmd:"" group:"use" help:"Claim a handoff."`
+	Return      returnCmd      `cmd:"" group:"use" help:"Return a handoff that you hold to its sender, with questions."`
+	Answer      answerCmd      `cmd:"" group:"use" help:"Answer the questions of a handoff that was returned to you."`
 	Briefing    briefingCmd    `cmd:"" group:"use" help:"Read what whoever claims a handoff should know."`
 	Import      importCmd      `cmd:"" group:"use" help:"Import sessions from a JSON Lines file."`
 	Redact      redactCmd      `cmd:"" group:"use" help:"Take the credentials out of a text."`

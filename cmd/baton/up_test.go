@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/baton-handoff/baton/api/client"
 	"github.com/baton-handoff/baton/demo"
 	"github.com/baton-handoff/baton/internal/devstack"
 )
@@ -84,6 +85,24 @@ func TestFirstRunOfAStranger(t *testing.T) {
 			require.Equal(t, exitCode(2), err, "bad lines are told by the exit code")
 		}
 		require.Equal(t, before+13, sessions(t, base), "the second time changed nothing")
+	})
+	t.Run("a question and its answer", func(t *testing.T) {
+		junior, ana := target{URL: base, As: demo.Junior}, target{URL: base, As: demo.Ana}
+		b, err := junior.connect(ctx)
+		require.NoError(t, err)
+		s, err := b.CreateSession(ctx, "question", client.NewSession{Title: "VPN", ClientName: "Larch Dental"})
+		require.NoError(t, err)
+		h, err := b.HandOff(ctx, "question", s.ID, client.NewHandoff{Intent: client.IntentEscalate, EngineerNotes: "Please look."})
+		require.NoError(t, err)
+		id := h.ID.String()
+		require.NoError(t, claimCmd{target: ana, Handoff: id}.Run(ctx))
+		require.NoError(t, returnCmd{target: ana, Handoff: id, Questions: "Which firmware?"}.Run(ctx))
+		require.NoError(t, answerCmd{target: junior, Handoff: id, Answer: "7.2.4"}.Run(ctx))
+		h, err = b.Handoff(ctx, s.ID, h.ID)
+		require.NoError(t, err)
+		require.Equal(t, "7.2.4", *h.Answer)
+		require.Equal(t, "Which firmware?", *h.Questions)
+		require.NotNil(t, h.ReservedUntil)
 	})
 	t.Run("refusals", func(t *testing.T) {
 		require.ErrorContains(t, claimCmd{target: target{URL: base, As: demo.Ana}, Handoff: "zzzz"}.Run(ctx), "no open handoff")

@@ -201,11 +201,7 @@ type claimCmd struct {
 func (claimCmd) Help() string { return "Example:\n  baton claim 0198b2c4 --as ana@demo.test" }
 
 func (c claimCmd) Run(ctx context.Context) error {
-	b, err := c.connect(ctx)
-	if err != nil {
-		return err
-	}
-	found, err := findHandoff(ctx, b, c.Handoff)
+	b, found, err := c.find(ctx, c.Handoff)
 	if err != nil {
 		return err
 	}
@@ -217,6 +213,56 @@ func (c claimCmd) Run(ctx context.Context) error {
 	return err
 }
 
+type returnCmd struct {
+	target
+	Handoff   string `arg:"" help:"Id of the handoff, or the beginning of it."`
+	Questions string `required:"" help:"What you have to know to go on with it."`
+}
+
+func (returnCmd) Help() string {
+	return "Example:\n  baton return 0198b2c4 --as ana@demo.test --questions 'Which firmware did it have before?'"
+}
+
+func (c returnCmd) Run(ctx context.Context) error {
+	b, found, err := c.find(ctx, c.Handoff)
+	if err != nil {
+		return err
+	}
+	h, err := b.Return(ctx, found.SessionID, found.ID, c.Questions)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(os.Stdout, "%s is asked. When they have answered, you get it first.\n", deref(h.HandedOffByName))
+	return err
+}
+
+type answerCmd struct {
+	target
+	Handoff string `arg:"" help:"Id of the handoff, or the beginning of it."`
+	Answer  string `required:"" help:"What you answer."`
+}
+
+func (answerCmd) Help() string {
+	return "Example:\n  baton answer 0198b2c4 --as sam@demo.test --answer '7.2.4; see the backup in step 17'"
+}
+
+func (c answerCmd) Run(ctx context.Context) error {
+	b, found, err := c.find(ctx, c.Handoff)
+	if err != nil {
+		return err
+	}
+	h, err := b.Answer(ctx, found.SessionID, found.ID, c.Answer)
+	if err != nil {
+		return err
+	}
+	if h.ReservedUntil == nil {
+		_, err = fmt.Fprintf(os.Stdout, "It is in the queue, for %s.\n", deref(h.TargetUserName))
+		return err
+	}
+	_, err = fmt.Fprintf(os.Stdout, "It is in the queue, kept for %s until %s.\n", deref(h.TargetUserName), h.ReservedUntil.Local().Format(time.TimeOnly))
+	return err
+}
+
 type briefingCmd struct {
 	target
 	Handoff string `arg:"" help:"Id of the handoff, or the beginning of it."`
@@ -225,11 +271,7 @@ type briefingCmd struct {
 func (briefingCmd) Help() string { return "Example:\n  baton briefing 0198b2c4 --as ana@demo.test" }
 
 func (c briefingCmd) Run(ctx context.Context) error {
-	b, err := c.connect(ctx)
-	if err != nil {
-		return err
-	}
-	h, err := findHandoff(ctx, b, c.Handoff)
+	b, h, err := c.find(ctx, c.Handoff)
 	if err != nil {
 		return err
 	}
@@ -241,11 +283,25 @@ func (c briefingCmd) Run(ctx context.Context) error {
 	return err
 }
 
-// findHandoff finds the open handoff of the caller's queue whose id begins so.
+// find connects, and finds the open handoff of the caller's queue whose id
+// begins so.
+func (t target) find(ctx context.Context, id string) (*remote.Client, client.Handoff, error) {
+	b, err := t.connect(ctx)
+	if err != nil {
+		return nil, client.Handoff{}, err
+	}
+	h, err := findHandoff(ctx, b, id)
+	return b, h, err
+}
+
 func findHandoff(ctx context.Context, b *remote.Client, id string) (client.Handoff, error) {
 	var found []client.Handoff
-	for _, status := range []client.OpenStatus{client.OpenStatusQueued, client.OpenStatusClaimed} {
-		err := b.Queue(ctx, client.ListQueueParams{Status: &status}, func(h client.Handoff) bool {
+	for _, status := range []client.OpenStatus{client.OpenStatusQueued, client.OpenStatusClaimed, client.OpenStatusReturned} {
+		params := client.ListQueueParams{Status: &status}
+		if status == client.OpenStatusReturned {
+			params.Mine = new(true) // without it, the sender's own escalations are left out
+		}
+		err := b.Queue(ctx, params, func(h client.Handoff) bool {
 			if strings.HasPrefix(h.ID.String(), id) {
 				found = append(found, h)
 			}

@@ -8,13 +8,17 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/temporalproto"
 
+	"github.com/baton-handoff/baton/activities"
 	apiclient "github.com/baton-handoff/baton/api/client"
+	"github.com/baton-handoff/baton/internal/app"
 	"github.com/baton-handoff/baton/internal/llm/llmtest"
+	"github.com/baton-handoff/baton/internal/notify/notifytest"
 	"github.com/baton-handoff/baton/internal/psa/psatest"
 	"github.com/baton-handoff/baton/models"
 	"github.com/baton-handoff/baton/workflows"
@@ -179,6 +183,52 @@ func TestRecordBriefingHistories(t *testing.T) {
 		require.NoError(t, b.temporal.GetWorkflow(t.Context(), id, "").Get(t.Context(), nil))
 		keepHistory(t, name, b.historyOf(id, ""))
 		model.Faults().Clear()
+	}
+}
+
+// TestRecordRecipientHistories does the same for those who are told: one message
+// that is changed later, and many that trouble and a ceiling hold back, so that
+// they become one.
+func TestRecordRecipientHistories(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.connectSlack()
+	_, _ = w.start(app.Options{Worker: true, Limits: activities.Limits{Singles: 2, Hold: time.Second}})
+	for name, c := range map[string]struct {
+		who   models.User
+		story func(u models.User)
+		holds []string // activities, and timers
+	}{
+		"recipient-told-and-changed": {w.ana, func(u models.User) {
+			h := w.escalateTo(u)
+			w.await(h, "done")
+			w.ask(w.base, w.ben, h, "claim", nil)
+			eventually(t, "the message says who has it", func() bool { return w.slack.Messages(dmAna)[0].Edits > 0 })
+		}, []string{"UpdateSent"}},
+		"recipient-held-and-bundled": {w.ben, func(u models.User) {
+			w.mail.Faults().Next(notifytest.Fault{Kind: notifytest.FaultStatus, Status: 451, On: []notifytest.Op{notifytest.OpMailFrom}})
+			for range 6 {
+				w.escalateTo(u)
+			}
+			eventually(t, "all are told", func() bool {
+				return w.sql(`SELECT count(*) FROM deliveries WHERE user_id = $1 AND state = 'done'`, u.ID) == 6
+			})
+			require.Positive(t, w.sql(`SELECT count(*) FROM deliveries WHERE user_id = $1 AND bundle_id IS NOT NULL`, u.ID))
+		}, []string{"Deliver", "TimerStarted"}},
+	} {
+		c.story(c.who)
+		id := workflows.RecipientWorkflowID(c.who.AccountID, c.who.ID.String())
+		require.NoError(t, w.temporal.GetWorkflow(t.Context(), id, "").Get(t.Context(), nil))
+		events := w.historyOf(id, "")
+		seen := map[string]bool{}
+		for _, e := range events {
+			seen[e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName()] = true
+			seen[e.GetEventType().String()] = true
+		}
+		for _, what := range c.holds {
+			require.True(t, seen[what], "%s has no %s", name, what)
+		}
+		keepHistory(t, name, events)
 	}
 }
 

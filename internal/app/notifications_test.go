@@ -309,6 +309,75 @@ func TestSlacksButtonClaims(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, res.StatusCode)
 }
 
+// TestSlackIsAnsweredBeforeTheClaimIsDone: it waits for three seconds at most,
+// whatever holds the claim up, which then goes on.
+func TestSlackIsAnsweredBeforeTheClaimIsDone(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.worker()
+	w.connectSlack()
+	h := w.escalateTo(w.ana)
+	w.await(h, "done")
+	sent := w.slack.Messages(slackAna)
+	require.Len(t, sent, 1)
+	goOn, reached := make(chan struct{}), make(chan struct{}, 1)
+	w.slack.Faults().Next(notifytest.Fault{Kind: notifytest.FaultSlow, Until: goOn, Reached: reached, On: []notifytest.Op{notifytest.OpSlackUser}})
+	p, err := w.slack.Press(w.slackURL, dmAna, sent[0].TS, slackAna, "baton_claim")
+	require.NoError(t, err)
+	require.NoError(t, p.Deliver(t.Context(), http.DefaultClient, w.base+"/api/v1/slack/interactions"))
+	<-reached
+	_, got := w.call(w.ana, http.MethodGet, handoffURL(w.base, h), nil)
+	require.Equal(t, "queued", got["status"])
+	close(goOn)
+	eventually(t, "the claim is done", func() bool {
+		door, holder := w.door(h)
+		return door == "slack" && holder == "Ana"
+	})
+}
+
+// TestQuestionsAndAnswersAreTold: the sender that they are asked, and who asked
+// that there is an answer, before anybody else. Meanwhile nobody is called.
+func TestQuestionsAndAnswersAreTold(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.worker()
+	h := w.escalateTo(w.ana)
+	w.await(h, "done")
+	w.ask(w.base, w.ana, h, "claim", nil)
+	w.ask(w.base, w.ana, h, "return", map[string]any{"questions": "Which firmware did it have?"})
+	told := func(kind string) map[string]any {
+		t.Helper()
+		var found map[string]any
+		eventually(t, kind, func() bool {
+			for _, d := range w.deliveries(h) {
+				if d["kind"] == kind && d["state"] == "done" {
+					found = d
+				}
+			}
+			return found != nil
+		})
+		return found
+	}
+	d := told("returned")
+	require.Equal(t, "sender", d["because"])
+	require.Equal(t, "Sam", d["user_name"])
+	mails := w.mail.Mails()
+	require.Contains(t, mails[len(mails)-1].Text, "Which firmware did it have?")
+	doc := w.awaitLadder(w.base, h, "paused", stands("paused", ""))
+	require.Contains(t, doc["reason"], "Nobody is called before it is back in the queue.")
+
+	w.ask(w.base, w.sam, h, "answer", map[string]any{"answer": "7.2.4"})
+	d = told("answered")
+	require.Equal(t, "target", d["because"])
+	require.Equal(t, "Ana", d["user_name"])
+	mails = w.mail.Mails()
+	require.Contains(t, mails[len(mails)-1].Text, "7.2.4")
+	_, got := w.call(w.ana, http.MethodGet, handoffURL(w.base, h), nil)
+	w.awaitLadder(w.base, h, "calling the others when it is reserved no more", func(doc map[string]any) bool {
+		return doc["state"] == "calling" && doc["next_at"] == got["reserved_until"]
+	})
+}
+
 // TestTheDoorsHaveOneWinner lets Slack, a link and the API race.
 func TestTheDoorsHaveOneWinner(t *testing.T) {
 	t.Parallel()
@@ -402,6 +471,128 @@ func TestAWorkerThatDiesWhileItSends(t *testing.T) {
 	w.worker()
 	w.await(h, "done")
 	require.Len(t, w.slack.Messages(slackAna), 1)
+}
+
+// TestPeopleSayHowTheyAreTold: over which channels, by priority, and not at
+// night; what is held back says until when, and a change of mind holds at once.
+func TestPeopleSayHowTheyAreTold(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.worker()
+	w.connectSlack()
+	escalate := func(priority apiclient.Priority) *apiclient.Handoff {
+		in := escalation()
+		in.TargetUserID, in.Priority = &w.ana.ID, &priority
+		h, err := w.as(w.sam, w.base).HandOff(t.Context(), uuid.NewString(), w.session(w.base), in)
+		require.NoError(t, err)
+		return h
+	}
+	// It is night for an hour yet, wherever the clocks stand.
+	now := time.Now().UTC()
+	night := map[string]any{"from": now.Add(-time.Hour).Format("15:04"), "to": now.Add(time.Hour).Format("15:04")}
+	w.prefer(w.ana, map[string]any{
+		"channels": []string{"slack"}, "priorities": map[string]any{"low": []string{}, "critical": []string{"slack", "email"}}, "quiet": night,
+	})
+
+	urgent := escalate("critical")
+	eventually(t, "what is critical is told at once, over both", func() bool {
+		rows := w.deliveries(urgent)
+		return len(rows) == 2 && rows[0]["state"] == "done" && rows[1]["state"] == "done"
+	})
+	require.Len(t, w.mail.Mails(), 1)
+	require.Len(t, w.slack.Messages(slackAna), 1)
+
+	low := escalate("low")
+	w.awaitLadder(w.base, low, "called", stands("spent", ""))
+	require.Empty(t, w.deliveries(low), "low is for Baton alone")
+
+	h := escalate("normal")
+	d := w.await(h, "held")
+	require.Equal(t, "slack", d["channel"])
+	require.Contains(t, d["reason"], "quiet hours")
+	until, err := time.Parse(time.RFC3339, d["held_until"].(string))
+	require.NoError(t, err)
+	require.Equal(t, night["to"], until.Format("15:04"), "held back until the night is over")
+	_, got := w.call(w.ana, http.MethodGet, handoffURL(w.base, h), nil)
+	require.EqualValues(t, 1, got["notifications"].(map[string]any)["held"], "never in silence")
+
+	w.prefer(w.ana, map[string]any{"channels": []string{"slack"}})
+	w.await(h, "done")
+	require.Len(t, w.slack.Messages(slackAna), 2)
+}
+
+// TestATeamsCardClaimsByLink: one that goes to a single person has a link that
+// claims for them.
+func TestATeamsCardClaimsByLink(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.worker()
+	teams := notifytest.NewTeams(time.Now)
+	w.channel("teams", map[string]any{"url": teams.Address(w.serve(teams))}, map[string]any{"user_id": w.ana.ID})
+	w.prefer(w.ana, map[string]any{"channels": []string{"teams"}})
+	h := w.escalateTo(w.ana)
+	d := w.await(h, "done")
+	require.Equal(t, "teams", d["channel"])
+	cards := teams.Cards()
+	require.Len(t, cards, 1)
+	link := linkPattern.FindStringSubmatch(cards[0].Links["Claim"])
+	require.Len(t, link, 2, "%v", cards[0].Links)
+	code, _ := w.page(http.MethodGet, link[1])
+	require.Equal(t, http.StatusOK, code)
+	_, got := w.call(w.ana, http.MethodGet, handoffURL(w.base, h), nil)
+	require.Equal(t, "queued", got["status"], "opening it changes nothing")
+	code, body := w.page(http.MethodPost, link[1])
+	require.Equal(t, http.StatusOK, code, body)
+	door, holder := w.door(h)
+	require.Equal(t, "link", door)
+	require.Equal(t, "Ana", holder)
+}
+
+// TestAWebhooksLastAnswersAreShown: to admins, with what each was; one that wants
+// no more is switched off, and says so.
+func TestAWebhooksLastAnswersAreShown(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.worker()
+	const signing = "whsec_MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw"
+	hook := notifytest.NewWebhook(time.Now, signing)
+	board := w.channel("webhook", map[string]any{"url": w.serve(hook), "secret": signing}, map[string]any{})
+	channel := w.base + "/api/v1/notifications/channels/" + board.String()
+	w.rules(w.base, map[string]any{"steps": []map[string]any{{"after_seconds": 0, "to": []map[string]any{{"who": "endpoint", "endpoint_id": board}}}}})
+	answers := func(state string) map[string]any {
+		t.Helper()
+		var newest map[string]any
+		require.True(t, waitFor(60*time.Second, func() bool {
+			status, answer := w.call(w.ada, http.MethodGet, channel+"/deliveries", nil)
+			require.Equal(t, http.StatusOK, status, "%v", answer)
+			items := answer["items"].([]any)
+			if len(items) > 0 {
+				newest = items[0].(map[string]any)
+			}
+			return newest["state"] == state
+		}), "not %s: %v", state, newest)
+		return newest
+	}
+	hook.Faults().Set(notifytest.Fault{Kind: notifytest.FaultStatus, Status: http.StatusServiceUnavailable})
+	h := w.handOff(w.base)
+	d := answers("retrying")
+	require.EqualValues(t, 503, d["answer"])
+	require.Equal(t, h.ID.String(), d["handoff_id"])
+	require.NotNil(t, d["next_attempt_at"])
+	hook.Faults().Set()
+	d = answers("done")
+	require.EqualValues(t, 204, d["answer"])
+	require.Greater(t, d["attempts"], 1.0)
+
+	hook.Faults().Set(notifytest.Fault{Kind: notifytest.FaultStatus, Status: http.StatusGone})
+	w.handOff(w.base)
+	require.EqualValues(t, 410, answers("failed")["answer"])
+	_, got := w.call(w.ada, http.MethodGet, channel, nil)
+	require.Equal(t, "disabled", got["state"])
+	status, _ := w.call(w.ana, http.MethodGet, channel+"/deliveries", nil)
+	require.Equal(t, http.StatusForbidden, status)
+	status, _ = w.call(w.ada, http.MethodGet, w.base+"/api/v1/notifications/channels/"+uuid.NewString()+"/deliveries", nil)
+	require.Equal(t, http.StatusNotFound, status)
 }
 
 // TestAStormIsBundled holds that many handoffs at once are a few messages and

@@ -1,10 +1,12 @@
 package app_test
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/baton-handoff/baton/activities"
 	apiclient "github.com/baton-handoff/baton/api/client"
+	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/internal/notify/notifytest"
 	"github.com/baton-handoff/baton/models"
 )
@@ -42,17 +45,14 @@ func TestNotificationsInAStorm(t *testing.T) {
 	w := newTown(t)
 	w.hold = time.Second
 	w.connectSlack()
-	hook := notifytest.NewWebhook(time.Now, "whsec_MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw")
-	receiver := httptest.NewServer(hook)
-	t.Cleanup(func() { receiver.CloseClientConnections(); receiver.Close() })
-	status, answer := w.call(w.ada, http.MethodPost, w.base+"/api/v1/notifications/channels", map[string]any{
-		"kind": "webhook", "name": "Board", "credentials": map[string]any{"url": receiver.URL, "secret": "whsec_MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw"},
-	})
-	require.Equal(t, http.StatusCreated, status, "%v", answer)
-	board := uuid.MustParse(answer["id"].(string))
+	const signing = "whsec_MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw"
+	hook, teams := notifytest.NewWebhook(time.Now, signing), notifytest.NewTeams(time.Now)
+	board := w.channel("webhook", map[string]any{"url": w.serve(hook), "secret": signing}, map[string]any{})
+	room := w.channel("teams", map[string]any{"url": teams.Address(w.serve(teams))}, map[string]any{})
 	w.mail.Faults().Random(seed, 0.1, notifytest.Fault{Kind: notifytest.FaultStatus, Status: 451, On: []notifytest.Op{notifytest.OpMailFrom}}, notifytest.Fault{Kind: notifytest.FaultDrop, On: []notifytest.Op{notifytest.OpMailRcpt}})
 	w.slack.Faults().Random(seed, 0.1, notifytest.Fault{Kind: notifytest.FaultCommitThenDrop, On: []notifytest.Op{notifytest.OpSlackPost}}, notifytest.Fault{Kind: notifytest.FaultRateLimit, RetryAfter: "1", On: []notifytest.Op{notifytest.OpSlackPost}})
 	hook.Faults().Random(seed, 0.1, notifytest.Fault{Kind: notifytest.FaultCommitThenFail, Status: 502}, notifytest.Fault{Kind: notifytest.FaultStatus, Status: 503})
+	teams.Faults().Random(seed, 0.1, notifytest.Fault{Kind: notifytest.FaultDrop}, notifytest.Fault{Kind: notifytest.FaultRateLimit, RetryAfter: "1"})
 
 	// Workers come and go.
 	over := make(chan struct{})
@@ -84,7 +84,8 @@ func TestNotificationsInAStorm(t *testing.T) {
 		h, err := w.as(w.sam, w.base).HandOff(t.Context(), uuid.NewString(), w.session(w.base), in)
 		require.NoError(t, err)
 		_, err = acts.Announce(t.Context(), announcement(h, "storm/"+strconv.Itoa(i),
-			activities.Audience{Who: activities.WhoTeam}, activities.Audience{Who: activities.WhoEndpoint, Endpoint: board}))
+			activities.Audience{Who: activities.WhoTeam}, activities.Audience{Who: activities.WhoEndpoint, Endpoint: board},
+			activities.Audience{Who: activities.WhoEndpoint, Endpoint: room}))
 		require.NoError(t, err)
 		all = append(all, h)
 		if random.IntN(3) == 0 {
@@ -101,8 +102,28 @@ func TestNotificationsInAStorm(t *testing.T) {
 	require.True(t, settled, "something is still to be told")
 	t.Logf("%d handoffs, %d claimed early, in %s, with %d workers killed", many, len(claimed), time.Since(began).Round(time.Second), kills.Load()-2)
 
-	w.holdStorm(many, claimed, hook)
+	w.holdStorm(many, claimed, hook, teams)
 }
+
+// serve serves a fake, and returns its address.
+func (w *town) serve(fake http.Handler) string {
+	server := httptest.NewServer(fake)
+	w.t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
+	return server.URL
+}
+
+// channel connects the account to a channel of its own.
+func (w *town) channel(kind string, credentials, options map[string]any) uuid.UUID {
+	w.t.Helper()
+	status, answer := w.call(w.ada, http.MethodPost, w.base+"/api/v1/notifications/channels", map[string]any{
+		"kind": kind, "name": kind, "credentials": credentials, "options": options,
+	})
+	require.Equal(w.t, http.StatusCreated, status, "%v", answer)
+	return uuid.MustParse(answer["id"].(string))
+}
+
+// handoffPattern finds the handoff that a card links to.
+var handoffPattern = regexp.MustCompile(`/handoffs/([0-9a-f-]{36})`)
 
 // live lets a worker live for a while and kills it; it reports whether another
 // one is to come.
@@ -120,7 +141,7 @@ func (w *town) live(cmd *exec.Cmd, over <-chan struct{}, life time.Duration) (mo
 }
 
 // holdStorm compares what was due with what came.
-func (w *town) holdStorm(many int, claimed map[uuid.UUID]time.Time, hook *notifytest.Webhook) {
+func (w *town) holdStorm(many int, claimed map[uuid.UUID]time.Time, hook *notifytest.Webhook, teams *notifytest.Teams) {
 	t := w.t
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), w.databaseURL)
@@ -129,7 +150,7 @@ func (w *town) holdStorm(many int, claimed map[uuid.UUID]time.Time, hook *notify
 	rows, _ := conn.Query(t.Context(), `SELECT * FROM deliveries`)
 	deliveries, err := pgx.CollectRows(rows, pgx.RowToStructByName[models.Delivery])
 	require.NoError(t, err)
-	require.Len(t, deliveries, 4*many, "ana, ben, the admin and the board")
+	require.Len(t, deliveries, 5*many, "ana, ben, the admin, the board and the room")
 
 	// What came, by the id that its service knows: how often, and when last.
 	came, last := map[string]int{}, map[string]time.Time{}
@@ -142,6 +163,18 @@ func (w *town) holdStorm(many int, claimed map[uuid.UUID]time.Time, hook *notify
 	}
 	for _, h := range hook.Received() {
 		note(h.ID, time.Time{})
+	}
+	// Teams gives no ids. A card is known by the first handoff that it links to,
+	// of which there is one message.
+	cards := map[uuid.UUID]string{}
+	for _, d := range deliveries {
+		if d.Channel == string(notify.ChannelTeams) && d.ProviderID != nil {
+			cards[d.HandoffID] = *d.ProviderID
+		}
+	}
+	for _, c := range teams.Cards() {
+		about := uuid.MustParse(handoffPattern.FindStringSubmatch(string(c.Body))[1])
+		note(cmp.Or(cards[about], "of "+about.String()), c.At)
 	}
 	messages := map[string]string{} // to their channel
 	states, uncertain := map[models.DeliveryState]int{}, 0
@@ -176,5 +209,7 @@ func (w *town) holdStorm(many int, claimed map[uuid.UUID]time.Time, hook *notify
 	// A mail, and a webhook that fails after it took the message, may come twice
 	// with the same id, which is how a receiver tells.
 	require.LessOrEqual(t, repeated["email"], max(1, len(deliveries)/1000))
+	// Nor can a worker that dies while it posts know what Teams has taken.
+	require.LessOrEqual(t, repeated["teams"], max(1, len(deliveries)/1000))
 	require.LessOrEqual(t, repeated["unknown"], uncertain, "what came and is not done is said to be uncertain")
 }

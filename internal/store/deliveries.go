@@ -17,7 +17,8 @@ var errDeliveryNotFound = models.Errorf(models.CodeNotFound, "Notification not f
 
 const deliveryColumns = `d.account_id, d.id, d.handoff_id, d.session_id, d.generation, d.version, d.step, d.kind, d.because, d.recipient,
 	d.user_id, d.endpoint_id, d.channel, d.priority, d.state, d.reason, d.attempts, d.next_attempt_at, d.held_until, d.released_at,
-	d.began_at, d.bundle_id, d.provider_id, d.provider_where, d.shown_version, d.due, d.next, d.created_at, d.updated_at, d.done_at`
+	d.began_at, d.bundle_id, d.provider_id, d.provider_where, d.answer, d.answered_at, d.shown_version, d.due, d.next, d.created_at,
+	d.updated_at, d.done_at`
 
 const openDelivery = `d.state IN ('pending', 'held', 'retrying')`
 
@@ -229,9 +230,10 @@ func (s *Store) EndDeliveries(ctx context.Context, ids []uuid.UUID, end models.D
 		done = &at
 	}
 	rows, _ := s.pool.Query(ctx, `UPDATE deliveries d SET state = $3, reason = $4, next_attempt_at = $5, provider_id = $6, provider_where = $7,
-			began_at = CASE WHEN $8 THEN d.began_at END, held_until = NULL, done_at = $9, updated_at = $10
+			began_at = CASE WHEN $8 THEN d.began_at END, held_until = NULL, done_at = $9, updated_at = $10,
+			answer = CASE WHEN $11 > 0 THEN $11 ELSE d.answer END, answered_at = CASE WHEN $11 > 0 THEN $10 ELSE d.answered_at END
 		WHERE d.account_id = $1 AND d.id = ANY ($2) AND `+openDelivery+` RETURNING d.handoff_id`,
-		acct, ids, end.State, end.Reason, end.NextAttemptAt, end.ProviderID, end.ProviderWhere, end.Unclear, done, at)
+		acct, ids, end.State, end.Reason, end.NextAttemptAt, end.ProviderID, end.ProviderWhere, end.Unclear, done, at, end.Answer)
 	handoffs, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	if err != nil || end.State == models.DeliveryRetrying {
 		return translate("recording a notification", err)
@@ -309,6 +311,20 @@ func (s *Store) Deliveries(ctx context.Context, sessionID, handoffID uuid.UUID) 
 		WHERE d.account_id = $1 AND d.handoff_id = $2 ORDER BY d.created_at, d.id LIMIT 1000`, acct, handoffID)
 	all, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[models.DeliveryView])
 	return all, translate("listing notifications", err)
+}
+
+// ChannelDeliveries lists the last notifications over an endpoint of the
+// account, newest first, at most limit.
+func (s *Store) ChannelDeliveries(ctx context.Context, endpoint uuid.UUID, limit int) ([]models.DeliveryView, error) {
+	acct, err := account(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, _ := s.pool.Query(ctx, `SELECT `+deliveryColumns+`, u.name AS user_name FROM deliveries d
+		LEFT JOIN users u ON u.account_id = $1 AND u.id = d.user_id
+		WHERE d.account_id = $1 AND d.endpoint_id = $2 ORDER BY d.created_at DESC, d.id LIMIT $3`, acct, endpoint, limit)
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByNameLax[models.DeliveryView])
+	return all, translate("listing a channel's notifications", err)
 }
 
 // ReopenDelivery lets a failed notification be tried again.

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -190,6 +191,52 @@ func TestPeopleAndHowTheyAreTold(t *testing.T) {
 			require.Nil(t, p.Settings)
 		}
 	}
+}
+
+// TestTheLastAnswersOfAChannel: of each notification the last one, also after an
+// attempt that got none, and nothing of another channel or account.
+func TestTheLastAnswersOfAChannel(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, there := as(t, w.ada), as(t, w.eve)
+	hook := models.Endpoint{ID: uuid.New(), Kind: "webhook", Name: "Board", Options: json.RawMessage(`{}`), Sealed: []byte("s"), KeyID: "k", CredentialsSet: map[string]time.Time{}, UpdatedBy: w.ada.UserID}
+	_, err := w.SaveEndpoint(ctx, w.ada, hook, 0, nil)
+	require.NoError(t, err)
+	snap := w.queued(t, w.sam, models.PriorityHigh, nil)
+	var ids []uuid.UUID
+	for i := range 3 {
+		d := deliveryTo(snap, w.ana, "webhook")
+		d.UserID, d.EndpointID, d.Recipient, d.Step = nil, &hook.ID, hook.ID.String(), fmt.Sprint("ladder/1/", i)
+		_, err := w.Announce(ctx, snap.HandoffID, []models.Delivery{d, deliveryTo(snap, w.ben, "email")})
+		require.NoError(t, err)
+		ids = append(ids, d.ID)
+	}
+	end := func(id uuid.UUID, end models.DeliveryEnd) {
+		t.Helper()
+		_, open, _, err := w.BeginDeliveries(ctx, []uuid.UUID{id})
+		require.NoError(t, err)
+		require.True(t, open)
+		require.NoError(t, w.EndDeliveries(ctx, []uuid.UUID{id}, end))
+	}
+	end(ids[0], models.DeliveryEnd{State: models.DeliveryRetrying, Reason: new("In trouble."), Answer: 503})
+	end(ids[0], models.DeliveryEnd{State: models.DeliveryRetrying, Reason: new("No answer.")})
+	end(ids[1], models.DeliveryEnd{State: models.DeliveryRetrying, Reason: new("In trouble."), Answer: 500})
+	end(ids[1], models.DeliveryEnd{State: models.DeliveryDone, Answer: 204, ProviderID: new("msg_1")})
+
+	last, err := w.ChannelDeliveries(ctx, hook.ID, 10)
+	require.NoError(t, err)
+	require.Len(t, last, 3)
+	require.Equal(t, ids[2], last[0].ID, "the newest first")
+	require.Nil(t, last[0].Answer)
+	require.Equal(t, 204, *last[1].Answer)
+	require.Equal(t, 503, *last[2].Answer, "an attempt without an answer changes nothing")
+	require.True(t, last[2].AnsweredAt.Before(last[2].UpdatedAt))
+	last, err = w.ChannelDeliveries(ctx, hook.ID, 2)
+	require.NoError(t, err)
+	require.Len(t, last, 2)
+	last, err = w.ChannelDeliveries(there, hook.ID, 10)
+	require.NoError(t, err)
+	require.Empty(t, last)
 }
 
 func TestEndpoints(t *testing.T) {

@@ -242,7 +242,7 @@ func TestFaultsOverHTTP(t *testing.T) {
 
 func TestNoAnswerIsUnclear(t *testing.T) {
 	t.Parallel()
-	for _, r := range rigs(t, 100*time.Millisecond) {
+	for _, r := range rigs(t, time.Second) {
 		r.faults.Next(notifytest.Fault{Kind: notifytest.FaultStall, On: []notifytest.Op{r.post}})
 		_, e := r.send(t, r.message(notify.KindEscalated))
 		require.NotNil(t, e, r.name)

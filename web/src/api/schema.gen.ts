@@ -1294,6 +1294,33 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notifications/channels/{cid}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The channel.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f31
+                 */
+                cid: components["parameters"]["ChannelId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List a channel's last notifications
+         * @description The channel's last 50 notifications, newest first: what its service answered to each the last time, what they wait
+         *     for, and which have failed and why.
+         */
+        get: operations["listChannelDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/notifications/channels/{cid}/test": {
         parameters: {
             query?: never;
@@ -2057,6 +2084,44 @@ export interface components {
             set: boolean;
             /** Format: date-time */
             set_at: string | null;
+        };
+        ChannelDeliveries: {
+            items: components["schemas"]["ChannelDelivery"][];
+        };
+        /** @description One notification over a channel. */
+        ChannelDelivery: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            session_id: string;
+            /** Format: uuid */
+            handoff_id: string;
+            /** @description What it is about: escalated, waiting, returned, and so on. */
+            kind: string;
+            /**
+             * Format: uuid
+             * @description Who is told; null when it is the channel itself.
+             */
+            user_id: string | null;
+            user_name: string | null;
+            state: components["schemas"]["DeliveryState"];
+            /** @description Why it is held, retried, skipped or has failed, and what to do. */
+            reason: string | null;
+            /** @description What the service answered the last time: a status of HTTP, or of SMTP for mail. Null before the first answer. */
+            answer: number | null;
+            /** Format: date-time */
+            answered_at: string | null;
+            attempts: number;
+            /** Format: date-time */
+            next_attempt_at: string | null;
+            /** Format: date-time */
+            held_until: string | null;
+            /** @description What the service calls the message: Message-ID, Slack's ts, webhook-id. */
+            provider_id: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            sent_at: string | null;
         };
         ChannelTest: {
             ok: boolean;
@@ -6234,6 +6299,38 @@ export interface operations {
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["OutcomeUnknown"];
+        };
+    };
+    listChannelDeliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The channel.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f31
+                 */
+                cid: components["parameters"]["ChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The notifications. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelDeliveries"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     testChannel: {
