@@ -65,6 +65,7 @@ type Records interface {
 	BriefingRecords
 	LadderRecords
 	NotificationRecords
+	PresenceRecords
 }
 
 // LadderRecords is what is stored of ladders.
