@@ -10,8 +10,6 @@ export function go(to: string, replace = false): void {
   moved.dispatchEvent(new Event("move"));
 }
 
-addEventListener("popstate", () => moved.dispatchEvent(new Event("move")));
-
 /** Follows a click on a link of ours, unless it is meant for a new tab. */
 export function follows(event: MouseEvent): void {
   const link = (event.target as Element).closest("a");
@@ -30,7 +28,11 @@ export function useAddress(): URL {
   useEffect(() => {
     const on = () => set(location.href);
     moved.addEventListener("move", on);
-    return () => moved.removeEventListener("move", on);
+    addEventListener("popstate", on);
+    return () => {
+      moved.removeEventListener("move", on);
+      removeEventListener("popstate", on);
+    };
   }, []);
   return new URL(address);
 }
