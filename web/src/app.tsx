@@ -81,7 +81,7 @@ function Frame({ store, address }: { store: Store; address: URL }) {
           </a>
         </nav>
         <LinkState store={store} />
-        <button type="button" class="quiet" onClick={() => setAlerts(true)}>
+        <button type="button" class="quiet alerts" onClick={() => setAlerts(true)}>
           {t.alerts.open}
         </button>
         <button type="button" class="quiet keys" onClick={() => setHelp(true)}>

@@ -221,6 +221,7 @@ export const t = {
     no_change: "no change",
     worse: "made it worse",
     inconclusive: "inconclusive",
+    not_verified: "not verified",
   } as Record<string, string>,
   actors: { engineer: "Engineer", assistant: "Assistant", user: "Customer", system: "System" } as Record<
     string,

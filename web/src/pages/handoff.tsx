@@ -11,12 +11,12 @@ import type {
   Viewer,
 } from "../api/types";
 import { lookAt } from "../feed/presence";
-import { Actions, allowed, type Verb } from "../parts/actions";
+import { Actions, type Verb } from "../parts/actions";
 import { Ago, clockTime, Failure, Priority, Status } from "../parts/bits";
 import { Brief } from "../parts/brief";
 import { Exchange } from "../parts/exchange";
 import { useKeys } from "../parts/keys";
-import { Ladder } from "../parts/ladder";
+import { Ladder, Lease } from "../parts/ladder";
 import { Viewers } from "../parts/people";
 import { Told } from "../parts/told";
 import { Wait } from "../parts/wait";
@@ -67,6 +67,7 @@ export function HandoffPage({ store, session, id }: { store: Store; session: str
   const h = parts.handoff;
   if (failure && !h) return <Failure text={failure} retry={load} />;
   if (!h) return <p class="loading">{t.loading}</p>;
+  const toLadder = (ladder: HandoffLadder) => setParts((p) => ({ ...p, ladder }));
   const learn = (next: Handoff) => {
     store.cards.learn(next);
     setParts((p) => ({ ...p, handoff: p.handoff && p.handoff.version > next.version ? p.handoff : next }));
@@ -83,11 +84,10 @@ export function HandoffPage({ store, session, id }: { store: Store; session: str
           <span class={`chip intent ${h.intent}`}>{t.intents[h.intent] ?? h.intent}</span>
           <Status of={h.status} />
           {h.wake_at && h.status === "queued" && <span class="chip">{t.list.wakes(clockTime(h.wake_at))}</span>}
-          {h.status === "queued" && (
-            <span class="age">
-              <Wait card={fromHandoff(h)} />
-            </span>
-          )}
+          <span class="age">
+            <Viewers of={store.viewers.get(h.id) ?? []} words />
+            {h.status === "queued" && <Wait card={fromHandoff(h)} />}
+          </span>
         </div>
         <h1 ref={title} tabIndex={-1}>
           {h.session.title}
@@ -110,20 +110,13 @@ export function HandoffPage({ store, session, id }: { store: Store; session: str
           </span>
           {h.target_user_name && <span>{t.list.target(h.target_user_name)}</span>}
         </p>
-        <p class="looking">
-          <Viewers of={store.viewers.get(h.id) ?? []} words />
-        </p>
         <Actions store={store} handoff={h} onChange={learn} verb={verb} setVerb={setVerb} />
+        <Lease store={store} handoff={h} ladder={parts.ladder} onChange={toLadder} />
       </header>
       {failure && <Failure text={failure} retry={load} />}
       <div class="columns">
         <div>
-          <Exchange
-            handoff={h}
-            timeline={parts.timeline}
-            me={store.me.user_id}
-            onAnswer={allowed(h, store.me, Date.now()).has("answer") ? () => setVerb("answer") : null}
-          />
+          <Exchange handoff={h} timeline={parts.timeline} me={store.me.user_id} />
           <section class="notes" aria-labelledby="notes-title">
             <h2 id="notes-title">{t.handoff.notes}</h2>
             <blockquote>{h.engineer_notes}</blockquote>
@@ -147,12 +140,7 @@ export function HandoffPage({ store, session, id }: { store: Store; session: str
           <Transcript steps={parts.session?.steps ?? []} />
         </div>
         <div class="beside">
-          <Ladder
-            store={store}
-            handoff={h}
-            ladder={parts.ladder}
-            onChange={(ladder) => setParts((p) => ({ ...p, ladder }))}
-          />
+          <Ladder store={store} handoff={h} ladder={parts.ladder} />
           <Told
             store={store}
             handoff={h}

@@ -3,12 +3,7 @@ import { t } from "../texts";
 import { Ago, clockTime, useClock } from "./bits";
 
 /** What was asked and answered, for both sides; what waits for the reader stands out. */
-export function Exchange(props: {
-  handoff: Handoff;
-  timeline: TimelineEntry[];
-  me: string;
-  onAnswer: (() => void) | null;
-}) {
+export function Exchange(props: { handoff: Handoff; timeline: TimelineEntry[]; me: string }) {
   const { handoff: h, me } = props;
   const said = props.timeline.filter((e) => (e.verb === "return" || e.verb === "answer") && e.note);
   const mine = h.status === "returned" && h.handed_off_by === me;
@@ -36,13 +31,6 @@ export function Exchange(props: {
       </ol>
       {h.status === "returned" && (
         <p class="hint">{mine ? t.exchange.lead : t.exchange.waits(h.handed_off_by_name ?? t.someone)}</p>
-      )}
-      {mine && props.onAnswer && (
-        <p class="actions">
-          <button type="button" class="primary" onClick={props.onAnswer}>
-            {t.actions.answer} <kbd>a</kbd>
-          </button>
-        </p>
       )}
       <Reserved handoff={h} me={me} />
     </section>

@@ -20,22 +20,18 @@ const patient = (h: Handoff, l: HandoffLadder) =>
   (h.priority === "low" || h.priority === "normal") && (l.policy?.hours?.week?.length ?? 0) > 0;
 
 /** Who is called next, when, and what the clock waits for. */
-export function Ladder(props: {
-  store: Store;
-  handoff: Handoff;
-  ladder: HandoffLadder | null;
-  onChange: (l: HandoffLadder) => void;
-}) {
+export function Ladder(props: { store: Store; handoff: Handoff; ladder: HandoffLadder | null }) {
   const { handoff: h, ladder: l } = props;
   if (!l || h.status === "resolved" || h.status === "cancelled") return null;
   const waits = h.status === "queued" || h.status === "returned";
   const next = l.next && l.next_at && l.state === "calling" ? { words: l.next, at: l.next_at } : null;
   const steps = l.policy?.steps ?? [];
-  if (!waits && !l.lease) return null;
+  const lease = h.claimed_by === props.store.me.user_id ? null : l.lease; // one's own is beside what one can do
+  if (!waits && !lease) return null;
   return (
     <section aria-labelledby="ladder-title" class="ladder">
       <h2 id="ladder-title">{waits ? t.ladder.title : t.list.heldBy(h.claimed_by_name ?? t.someone)}</h2>
-      {l.lease && <Lease {...props} lease={l.lease} policy={l.policy} />}
+      {lease && <p>{lease.over ? t.ladder.leaseOver : t.ladder.lease(clockTime(lease.until))}</p>}
       {waits && l.state === null && <p>{t.ladder.begins}</p>}
       {waits && l.state === "paused" && l.reason && <p>{l.reason}</p>}
       {waits && l.state === "spent" && <p>{h.intent === "park" ? t.ladder.parked : t.ladder.spent}</p>}
@@ -69,21 +65,21 @@ function Next({ words, at }: { words: string; at: string }) {
   );
 }
 
-/** How long the claim lasts. Its holder is asked in time, and says that they are still at it. */
-function Lease(props: {
+/** How long the reader's claim lasts. They are asked in time, and say that they are still at it. */
+export function Lease(props: {
   store: Store;
   handoff: Handoff;
-  lease: NonNullable<HandoffLadder["lease"]>;
-  policy: HandoffLadder["policy"];
+  ladder: HandoffLadder | null;
   onChange: (l: HandoffLadder) => void;
 }) {
-  const { lease, store, handoff: h } = props;
+  const { ladder, store, handoff: h } = props;
+  const lease = h.claimed_by === store.me.user_id ? ladder?.lease : null;
   const [failure, setFailure] = useState("");
-  const until = Date.parse(lease.until);
-  const asked = (props.policy?.lease?.take_back_after_seconds ?? 0) * 1000;
-  const mine = h.claimed_by === store.me.user_id;
+  const until = lease ? Date.parse(lease.until) : 0;
+  const asked = (ladder?.policy?.lease?.take_back_after_seconds ?? 0) * 1000;
   // The question comes when it is asked; before that, the time is all there is to say.
-  const left = useClock((now) => (mine && until - now <= asked ? t.age(Math.max(0, (until - now) / 1000)) : ""));
+  const left = useClock((now) => (lease && until - now <= asked ? t.age(Math.max(0, (until - now) / 1000)) : ""));
+  if (!lease) return null;
   const still = async () => {
     setFailure("");
     try {
@@ -99,7 +95,7 @@ function Lease(props: {
         {lease.over ? t.ladder.leaseOver : left ? t.ladder.leaseLeft(left) : t.ladder.lease(clockTime(lease.until))}
       </p>
       {failure && <Failure text={failure} />}
-      {mine && !lease.over && (
+      {!lease.over && (
         <button type="button" class={left ? "primary" : ""} onClick={() => void still()}>
           {t.ladder.still}
         </button>

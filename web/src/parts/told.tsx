@@ -50,7 +50,10 @@ export function Told(props: {
   const trouble = sorted.filter((d) => !closed(d));
   const past = sorted.filter(closed);
   const sent = past.filter((d) => d.state === "done").length;
-  const summary = [t.told.list(sent), past.length > sent ? t.told.skipped(past.length - sent) : ""].filter(Boolean);
+  const summary = [
+    sent > 0 ? t.told.list(sent) : "",
+    past.length > sent ? t.told.skipped(past.length - sent) : "",
+  ].filter(Boolean);
   const row = (d: Delivery) => (
     <li key={d.id} class={d.state}>
       <p class="facts">
