@@ -1084,6 +1084,20 @@ type Channels struct {
 // Claim A claim says nothing more than its path.
 type Claim = map[string]interface{}
 
+// CredentialsAnswer What was found in a text.
+type CredentialsAnswer struct {
+	// Found How many credentials.
+	Found int `json:"found"`
+
+	// Redacted The text with a placeholder, which names its kind, in place of each.
+	Redacted string `json:"redacted"`
+}
+
+// CredentialsQuestion A text to look at.
+type CredentialsQuestion struct {
+	Text string `json:"text"`
+}
+
 // Deliveries defines model for Deliveries.
 type Deliveries struct {
 	Items []Delivery `json:"items"`
@@ -2512,6 +2526,9 @@ type AppendStepsJSONRequestBody = NewSteps
 // SetBriefingSettingsJSONRequestBody defines body for SetBriefingSettings for application/json ContentType.
 type SetBriefingSettingsJSONRequestBody = NewBriefingSettings
 
+// CheckCredentialsJSONRequestBody defines body for CheckCredentials for application/json ContentType.
+type CheckCredentialsJSONRequestBody = CredentialsQuestion
+
 // SetLadderJSONRequestBody defines body for SetLadder for application/json ContentType.
 type SetLadderJSONRequestBody = NewLadder
 
@@ -3098,6 +3115,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
 	SetBriefingSettings(ctx context.Context, body SetBriefingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckCredentialsWithBody Look for credentials in a text
+	//
+	// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+	// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+	// Nothing is stored.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+	CheckCredentialsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckCredentials Look for credentials in a text
+	//
+	// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+	// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+	// Nothing is stored.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+	CheckCredentials(ctx context.Context, body CheckCredentialsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetLadder Read the ladder's rules
 	//
@@ -4179,6 +4218,48 @@ func (c *Client) SetBriefingSettingsWithBody(ctx context.Context, contentType st
 // Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
 func (c *Client) SetBriefingSettings(ctx context.Context, body SetBriefingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetBriefingSettingsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckCredentialsWithBody Look for credentials in a text
+//
+// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+// Nothing is stored.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+func (c *Client) CheckCredentialsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckCredentialsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckCredentials Look for credentials in a text
+//
+// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+// Nothing is stored.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+func (c *Client) CheckCredentials(ctx context.Context, body CheckCredentialsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckCredentialsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6412,6 +6493,46 @@ func NewSetBriefingSettingsRequestWithBody(server string, contentType string, bo
 	return req, nil
 }
 
+// NewCheckCredentialsRequest calls the generic CheckCredentials builder with application/json body
+func NewCheckCredentialsRequest(server string, body CheckCredentialsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCheckCredentialsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCheckCredentialsRequestWithBody constructs an http.Request for the CheckCredentials method, with any body, and a specified content type
+func NewCheckCredentialsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/credentials/check")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetLadderRequest constructs an http.Request for the GetLadder method
 func NewGetLadderRequest(server string) (*http.Request, error) {
 	var err error
@@ -7782,6 +7903,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
 	SetBriefingSettingsWithResponse(ctx context.Context, body SetBriefingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetBriefingSettingsResponse, error)
+
+	// CheckCredentialsWithBodyWithResponse Look for credentials in a text
+	//
+	// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+	// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+	// Nothing is stored.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+	CheckCredentialsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckCredentialsResponse, error)
+
+	// CheckCredentialsWithResponse Look for credentials in a text
+	//
+	// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+	// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+	// Nothing is stored.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+	CheckCredentialsWithResponse(ctx context.Context, body CheckCredentialsJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckCredentialsResponse, error)
 
 	// GetLadderWithResponse Read the ladder's rules
 	//
@@ -11465,6 +11608,117 @@ func (r SetBriefingSettingsResponse) ContentType() string {
 	return ""
 }
 
+// CheckCredentialsResponse401Headers the declared response headers of an HTTP 401 response for CheckCredentials
+type CheckCredentialsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CheckCredentialsResponse503Headers the declared response headers of an HTTP 503 response for CheckCredentials
+type CheckCredentialsResponse503Headers struct {
+	RetryAfter int
+}
+
+type CheckCredentialsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CredentialsAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Invalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CheckCredentialsResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CheckCredentialsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CheckCredentialsResponse) GetJSON200() *CredentialsAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON400() *Invalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CheckCredentialsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CheckCredentialsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CheckCredentialsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CheckCredentialsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetLadderResponse401Headers the declared response headers of an HTTP 401 response for GetLadder
 type GetLadderResponse401Headers struct {
 	WWWAuthenticate string
@@ -14422,6 +14676,40 @@ func (c *ClientWithResponses) SetBriefingSettingsWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseSetBriefingSettingsResponse(rsp)
+}
+
+// CheckCredentialsWithBodyWithResponse Look for credentials in a text
+//
+// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+// Nothing is stored.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+func (c *ClientWithResponses) CheckCredentialsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckCredentialsResponse, error) {
+	rsp, err := c.CheckCredentialsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckCredentialsResponse(rsp)
+}
+
+// CheckCredentialsWithResponse Look for credentials in a text
+//
+// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+// Nothing is stored.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+func (c *ClientWithResponses) CheckCredentialsWithResponse(ctx context.Context, body CheckCredentialsJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckCredentialsResponse, error) {
+	rsp, err := c.CheckCredentials(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckCredentialsResponse(rsp)
 }
 
 // GetLadderWithResponse Read the ladder's rules
@@ -18160,6 +18448,111 @@ func ParseSetBriefingSettingsResponse(rsp *http.Response) (*SetBriefingSettingsR
 			headers.RetryAfter = value
 		}
 		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCheckCredentialsResponse parses an HTTP response from a CheckCredentialsWithResponse call
+func ParseCheckCredentialsResponse(rsp *http.Response) (*CheckCredentialsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CheckCredentialsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CredentialsAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers CheckCredentialsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers CheckCredentialsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil

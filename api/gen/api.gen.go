@@ -1064,6 +1064,20 @@ type Channels struct {
 // Claim A claim says nothing more than its path.
 type Claim = map[string]interface{}
 
+// CredentialsAnswer What was found in a text.
+type CredentialsAnswer struct {
+	// Found How many credentials.
+	Found int `json:"found"`
+
+	// Redacted The text with a placeholder, which names its kind, in place of each.
+	Redacted string `json:"redacted"`
+}
+
+// CredentialsQuestion A text to look at.
+type CredentialsQuestion struct {
+	Text string `json:"text"`
+}
+
 // Deliveries defines model for Deliveries.
 type Deliveries struct {
 	Items []Delivery `json:"items"`
@@ -2392,6 +2406,9 @@ type AppendStepsJSONRequestBody = NewSteps
 // SetBriefingSettingsJSONRequestBody defines body for SetBriefingSettings for application/json ContentType.
 type SetBriefingSettingsJSONRequestBody = NewBriefingSettings
 
+// CheckCredentialsJSONRequestBody defines body for CheckCredentials for application/json ContentType.
+type CheckCredentialsJSONRequestBody = CredentialsQuestion
+
 // SetLadderJSONRequestBody defines body for SetLadder for application/json ContentType.
 type SetLadderJSONRequestBody = NewLadder
 
@@ -2587,6 +2604,9 @@ type ServerInterface interface {
 	// SetBriefingSettings Change the settings for briefings
 	// (PUT /api/v1/briefings/settings)
 	SetBriefingSettings(c *gin.Context)
+	// CheckCredentials Look for credentials in a text
+	// (POST /api/v1/credentials/check)
+	CheckCredentials(c *gin.Context)
 	// GetLadder Read the ladder's rules
 	// (GET /api/v1/ladder)
 	GetLadder(c *gin.Context)
@@ -3878,6 +3898,19 @@ func (siw *ServerInterfaceWrapper) SetBriefingSettings(c *gin.Context) {
 	siw.Handler.SetBriefingSettings(c)
 }
 
+// CheckCredentials operation middleware
+func (siw *ServerInterfaceWrapper) CheckCredentials(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CheckCredentials(c)
+}
+
 // GetLadder operation middleware
 func (siw *ServerInterfaceWrapper) GetLadder(c *gin.Context) {
 
@@ -4348,6 +4381,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/presence", wrapper.DeletePresence)
 	router.PUT(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/presence", wrapper.SetPresence)
 	router.GET(options.BaseURL+"/api/v1/ai-sessions/presence", wrapper.ListPresence)
+	router.POST(options.BaseURL+"/api/v1/credentials/check", wrapper.CheckCredentials)
 	router.GET(options.BaseURL+"/api/v1/ladder", wrapper.GetLadder)
 	router.PUT(options.BaseURL+"/api/v1/ladder", wrapper.SetLadder)
 	router.GET(options.BaseURL+"/api/v1/reports/handoffs", wrapper.ReportHandoffs)
@@ -8990,6 +9024,158 @@ func (response SetBriefingSettings504ApplicationProblemPlusJSONResponse) VisitSe
 	return err
 }
 
+type CheckCredentialsRequestObject struct {
+	Body *CheckCredentialsJSONRequestBody
+}
+
+type CheckCredentialsResponseObject interface {
+	VisitCheckCredentialsResponse(w http.ResponseWriter) error
+}
+
+type CheckCredentials200JSONResponse CredentialsAnswer
+
+func (response CheckCredentials200JSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials400ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials400ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials401ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials403ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials413ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials415ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials422ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials500ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials503ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetLadderRequestObject struct {
 }
 
@@ -11769,6 +11955,9 @@ type StrictServerInterface interface {
 	// SetBriefingSettings Change the settings for briefings
 	// (PUT /api/v1/briefings/settings)
 	SetBriefingSettings(ctx context.Context, request SetBriefingSettingsRequestObject) (SetBriefingSettingsResponseObject, error)
+	// CheckCredentials Look for credentials in a text
+	// (POST /api/v1/credentials/check)
+	CheckCredentials(ctx context.Context, request CheckCredentialsRequestObject) (CheckCredentialsResponseObject, error)
 	// GetLadder Read the ladder's rules
 	// (GET /api/v1/ladder)
 	GetLadder(ctx context.Context, request GetLadderRequestObject) (GetLadderResponseObject, error)
@@ -12893,6 +13082,48 @@ func (sh *strictHandler) SetBriefingSettings(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(SetBriefingSettingsResponseObject); ok {
 		if err := validResponse.VisitSetBriefingSettingsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CheckCredentials operation middleware
+func (sh *strictHandler) CheckCredentials(ctx *gin.Context) {
+	var request CheckCredentialsRequestObject
+
+	var body CheckCredentialsJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CheckCredentials(ctx, request.(CheckCredentialsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CheckCredentials")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CheckCredentialsResponseObject); ok {
+		if err := validResponse.VisitCheckCredentialsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

@@ -146,6 +146,21 @@ describe("a question to the sender", () => {
   });
 });
 
+test("credentials are warned of before they are sent, by the rules that tickets are kept clean by", async () => {
+  const session = await baton.session(0, "With a secret");
+  const page = await signIn(browser, baton, sam);
+  await page.goto(`${baton.base}/sessions/${session.id}/hand-off`);
+  const notes = page.getByLabel("What does the next engineer have to know?");
+  // Too subtle for the page itself.
+  await notes.fill("Please look at it.\nnet use Z: \\\\srv01\\data /user:CORP\\admin Winter#2026x");
+  const warning = page.getByRole("status").filter({ hasText: "looks as if it holds a password" });
+  await warning.locator("code", { hasText: /«[a-z-]+»/ }).waitFor();
+  expect(await warning.textContent()).not.toContain("Winter#2026x");
+  await accessible(page);
+  await notes.fill("Please look at it.");
+  await warning.waitFor({ state: "detached" });
+});
+
 describe("who is told", () => {
   let hook: Server;
   let status = 404;

@@ -163,6 +163,10 @@ export const gradeBriefing = (
   body: { version: number; useful?: boolean; wrong?: string; cause?: BriefingCause },
 ) => request<BriefingDocument>("PUT", `${at(r)}/briefing/grade`, { body });
 
+/** Says how a text is told where credentials must not go, and how many were found in it. */
+export const checkCredentials = (text: string) =>
+  request<{ found: number; redacted: string }>("POST", `${api}/credentials/check`, { body: { text } });
+
 export interface NewHandoff {
   intent: Intent;
   engineer_notes: string;

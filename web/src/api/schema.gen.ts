@@ -681,6 +681,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/credentials/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look for credentials in a text
+         * @description Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+         *     messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+         *     Nothing is stored.
+         */
+        post: operations["checkCredentials"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ladder": {
         parameters: {
             query?: never;
@@ -3032,6 +3054,17 @@ export interface components {
             /** Format: date-time */
             next_attempt_at: string | null;
         };
+        /** @description A text to look at. */
+        CredentialsQuestion: {
+            text: string;
+        };
+        /** @description What was found in a text. */
+        CredentialsAnswer: {
+            /** @description How many credentials. */
+            found: number;
+            /** @description The text with a placeholder, which names its kind, in place of each. */
+            redacted: string;
+        };
         /** @description Who looks at handoffs now, without the caller. */
         Presence: {
             items: components["schemas"]["Viewer"][];
@@ -4549,6 +4582,49 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    checkCredentials: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "The firewall's password is Sommer2024!"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CredentialsQuestion"];
+            };
+        };
+        responses: {
+            /** @description What was found. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "found": 1,
+                     *       "redacted": "The firewall's password is «password:3f9a1c07b2»"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CredentialsAnswer"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Unprocessable"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -2,10 +2,11 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api/client";
 import type { Delivery, Handoff, Intent, Priority, Session, Wake } from "../api/types";
 import { Failure } from "../parts/bits";
+import { Secrets } from "../parts/secrets";
 import { ToldNames } from "../parts/told";
 import { handoffPath } from "../router";
 import { asks, type Card } from "../state/cards";
-import { complete, looksSecret, parts } from "../state/complete";
+import { complete, parts } from "../state/complete";
 import { explain, type Store, useStore } from "../state/store";
 import { type WakeChoice, wakeChoices, wakeOf } from "../state/wake";
 import { t } from "../texts";
@@ -188,11 +189,7 @@ function Form({ store, session, onSent }: { store: Store; session: Session; onSe
           ))}
         </ul>
       </div>
-      {looksSecret(notes) && (
-        <p class="failure" role="status">
-          {t.form.secret}
-        </p>
-      )}
+      <Secrets text={notes} />
       <div class="filters">
         <label>
           <span>{t.form.priority}</span>

@@ -6,6 +6,7 @@ import { explain, type Store } from "../state/store";
 import { t } from "../texts";
 import { Ago, Dialog, Failure, useClock } from "./bits";
 import { useKeys } from "./keys";
+import { Secrets } from "./secrets";
 
 export type Verb = "release" | "reassign" | "resolve" | "cancel" | "return" | "answer";
 
@@ -173,6 +174,7 @@ function Form(props: {
             onInput={(e) => setNote(e.currentTarget.value)}
           />
         </label>
+        <Secrets text={note} />
         {asks && (
           <p class="hint" id="form-hint">
             {verb === "return" ? t.actions.returnHint : t.actions.answerHint(h.target_user_name ?? t.someone)}
