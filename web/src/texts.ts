@@ -346,6 +346,8 @@ export const t = {
     none: "Nobody had to be told.",
     list: (n: number) => plural(n, "message sent", "messages sent"),
     skipped: (n: number) => `${n} no longer needed`,
+    held: (n: number, time: string) => `${n} held back until ${time}, to be told together`,
+    pending: (n: number) => `${n} on the way`,
     channels: { email: "mail", slack: "Slack", teams: "Teams", webhook: "webhook" } as Record<string, string>,
     states: {
       pending: "is being told",

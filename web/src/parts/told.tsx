@@ -23,7 +23,21 @@ export const byTrouble = (a: Delivery, b: Delivery) =>
   (ranks[a.state] ?? 3) - (ranks[b.state] ?? 3) ||
   (a.created_at < b.created_at ? 1 : a.created_at > b.created_at ? -1 : 0);
 
-const closed = (d: Delivery) => d.state === "done" || d.state === "skipped";
+/** What somebody may want to do something about. */
+const troubled = (d: Delivery) => d.state === "failed" || d.state === "retrying";
+
+/** How many stand how, of those without trouble, in words; what is held back says until when, and why. */
+export function sums(deliveries: Delivery[]): string[] {
+  const of = (state: string) => deliveries.filter((d) => d.state === state);
+  const held = of("held");
+  const until = held.map((d) => d.held_until ?? "").sort()[0];
+  return [
+    held.length > 0 && until ? t.told.held(held.length, clockTime(until)) : "",
+    of("pending").length > 0 ? t.told.pending(of("pending").length) : "",
+    of("done").length > 0 ? t.told.list(of("done").length) : "",
+    of("skipped").length > 0 ? t.told.skipped(of("skipped").length) : "",
+  ].filter(Boolean);
+}
 
 /** Each notification of the handoff. What went well is folded away. */
 export function Told(props: {
@@ -47,13 +61,8 @@ export function Told(props: {
     }
   };
   const sorted = [...(deliveries ?? [])].sort(byTrouble);
-  const trouble = sorted.filter((d) => !closed(d));
-  const past = sorted.filter(closed);
-  const sent = past.filter((d) => d.state === "done").length;
-  const summary = [
-    sent > 0 ? t.told.list(sent) : "",
-    past.length > sent ? t.told.skipped(past.length - sent) : "",
-  ].filter(Boolean);
+  const trouble = sorted.filter(troubled);
+  const rest = sorted.filter((d) => !troubled(d));
   const row = (d: Delivery) => (
     <li key={d.id} class={d.state}>
       <p class="facts">
@@ -86,10 +95,10 @@ export function Told(props: {
       )}
       {failure && <Failure text={failure} />}
       {trouble.length > 0 && <ul>{trouble.map(row)}</ul>}
-      {past.length > 0 && (
+      {rest.length > 0 && (
         <details>
-          <summary>{summary.join(", ")}</summary>
-          <ul>{past.map(row)}</ul>
+          <summary>{sums(rest).join(", ")}</summary>
+          <ul>{rest.map(row)}</ul>
         </details>
       )}
     </section>

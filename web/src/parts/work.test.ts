@@ -4,7 +4,7 @@ import { t } from "../texts";
 import { allowed } from "./actions";
 import { stepText } from "./ladder";
 import { initials } from "./people";
-import { byTrouble, standing } from "./told";
+import { byTrouble, standing, sums } from "./told";
 import { wait, waitText } from "./wait";
 
 const now = Date.parse("2026-11-25T10:00:00Z");
@@ -98,6 +98,16 @@ describe("who is told", () => {
       "skipped",
     ]);
     expect(byTrouble(d("done", { created_at: "2026-11-25T09:30:00Z" }), d("done"))).toBeLessThan(0);
+  });
+  test("what goes its way is summed up", () => {
+    const held = [d("held", { held_until: "2026-11-25T22:00:00Z" }), d("held", { held_until: "2026-11-25T21:00:00Z" })];
+    expect(sums([...held, d("done"), d("pending"), d("skipped"), d("skipped")])).toEqual([
+      expect.stringMatching(/^2 held back until .*, to be told together$/),
+      "1 on the way",
+      "1 message sent",
+      "2 no longer needed",
+    ]);
+    expect(sums([])).toEqual([]);
   });
   test("each says what it waits for", () => {
     expect(standing(d("done", { sent_at: "2026-11-25T09:01:00Z", attempts: 1 }))).toMatch(/\d/);
