@@ -3056,7 +3056,7 @@ type ClientInterface interface {
 	// StillHere Say that you are still at it
 	//
 	// Keeps a claim that would otherwise go back to the queue for lack of activity. Adding steps and reading the
-	// handoff do so as well. When this is answered with 200, the activity counts; 409 says that it is too late.
+	// handoff do so as well, but not what an open page of the console reads by itself. When this is answered with 200, the activity counts; 409 says that it is too late.
 	//
 	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/still-here (the `StillHere` operationId).
 	StillHere(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4098,7 +4098,7 @@ func (c *Client) ReturnHandoff(ctx context.Context, id SessionID, hid HandoffID,
 // StillHere Say that you are still at it
 //
 // Keeps a claim that would otherwise go back to the queue for lack of activity. Adding steps and reading the
-// handoff do so as well. When this is answered with 200, the activity counts; 409 says that it is too late.
+// handoff do so as well, but not what an open page of the console reads by itself. When this is answered with 200, the activity counts; 409 says that it is too late.
 //
 // Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/still-here (the `StillHere` operationId).
 func (c *Client) StillHere(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7838,7 +7838,7 @@ type ClientWithResponsesInterface interface {
 	// StillHereWithResponse Say that you are still at it
 	//
 	// Keeps a claim that would otherwise go back to the queue for lack of activity. Adding steps and reading the
-	// handoff do so as well. When this is answered with 200, the activity counts; 409 says that it is too late.
+	// handoff do so as well, but not what an open page of the console reads by itself. When this is answered with 200, the activity counts; 409 says that it is too late.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -14570,7 +14570,7 @@ func (c *ClientWithResponses) ReturnHandoffWithResponse(ctx context.Context, id 
 // StillHereWithResponse Say that you are still at it
 //
 // Keeps a claim that would otherwise go back to the queue for lack of activity. Adding steps and reading the
-// handoff do so as well. When this is answered with 200, the activity counts; 409 says that it is too late.
+// handoff do so as well, but not what an open page of the console reads by itself. When this is answered with 200, the activity counts; 409 says that it is too late.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -127,6 +127,7 @@ export const t = {
     arrived: (priority: string, title: string, client: string) => `New in the queue, ${priority}: ${title}, ${client}`,
     arrivedMany: (n: number) => `${n} new handoffs in the queue`,
     claimed: (name: string, title: string) => `${name} claimed ${title}`,
+    asks: (name: string, title: string) => `${name} asks you something about ${title}`,
   },
 
   ago: (s: number) => (s < 5 ? "just now" : `${age(s)} ago`),

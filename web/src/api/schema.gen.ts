@@ -616,7 +616,7 @@ export interface paths {
         /**
          * Say that you are still at it
          * @description Keeps a claim that would otherwise go back to the queue for lack of activity. Adding steps and reading the
-         *     handoff do so as well. When this is answered with 200, the activity counts; 409 says that it is too late.
+         *     handoff do so as well, but not what an open page of the console reads by itself. When this is answered with 200, the activity counts; 409 says that it is too late.
          */
         post: operations["stillHere"];
         delete?: never;

@@ -36,7 +36,7 @@ export function Ladder(props: { store: Store; handoff: Handoff; ladder: HandoffL
       {waits && l.state === "paused" && l.reason && <p>{l.reason}</p>}
       {waits && l.state === "spent" && <p>{h.intent === "park" ? t.ladder.parked : t.ladder.spent}</p>}
       {waits && next && <Next words={next.words} at={next.at} />}
-      {waits && h.wake_at && <p>{t.ladder.wakes(clockTime(h.wake_at))}</p>}
+      {waits && h.wake_at && h.wake_at !== next?.at && <p>{t.ladder.wakes(clockTime(h.wake_at))}</p>}
       {h.claim_by && <p>{t.ladder.target(clockTime(h.claim_by))}</p>}
       {waits && patient(h, l) && <p class="hint">{t.ladder.hours(l.policy?.hours?.zone ?? "")}</p>}
       {waits && h.intent === "escalate" && steps.length > 0 && (

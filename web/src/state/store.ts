@@ -8,7 +8,7 @@ import { lookAround } from "../feed/presence";
 import type { Link, News } from "../feed/stream";
 import { clockTime } from "../parts/bits";
 import { t } from "../texts";
-import { type Card, Cards, claimable, sections } from "./cards";
+import { asks, type Card, Cards, claimable, sections } from "./cards";
 
 export interface Notice {
   name: string;
@@ -132,7 +132,9 @@ export class Store {
 
   private title(): string {
     const s = sections(this.cards.all.values(), this.me.user_id, noFilter, none);
-    return t.title(s.waiting, s.mine.length);
+    const me = this.me.user_id;
+    const held = s.mine.filter((c) => c.status === "claimed").length;
+    return t.title(s.waiting, held + s.sent.filter((c) => asks(c, me)).length);
   }
 
   private announce(): void {
@@ -189,6 +191,8 @@ export class Store {
       this.arrived.add(after.id);
       this.fresh.push(after.id);
     }
+    if (asks(after, me) && !(before && asks(before, me)))
+      this.said = t.live.asks(after.targetName ?? t.someone, after.title);
     if (waits(before) && !waits(after)) {
       this.arrived.delete(after.id);
       this.lingering.add(after.id);
