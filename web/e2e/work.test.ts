@@ -487,38 +487,77 @@ describe("every state, in every look", () => {
   });
 
   // With PICTURES=folder it leaves pictures there, to be looked at.
-  test.each(Object.entries(looks))(
-    "axe finds nothing: %s",
-    async (look, options) => {
-      const watcher = await signIn(browser, baton, ben);
-      await show(watcher, states.queued as Handoff);
-      for (const [who, email] of Object.entries({ holder: ana, sender: sam })) {
-        const page = await signIn(browser, baton, email, options);
-        const picture = async (name: string) => {
-          const file = `${process.env.PICTURES}/${name}-${who}-${look}.png`;
-          if (process.env.PICTURES) await page.screenshot({ path: file, fullPage: name !== "queue" });
-        };
-        if (who === "holder")
-          await card(page, (states.queued as Handoff).id)
-            .locator(".avatar")
-            .waitFor();
+  test.each(Object.entries(looks))("axe finds nothing: %s", { timeout: 300_000 }, async (look, options) => {
+    const watcher = await signIn(browser, baton, ben);
+    await show(watcher, states.queued as Handoff);
+    for (const [who, email] of Object.entries({ holder: ana, sender: sam })) {
+      const page = await signIn(browser, baton, email, options);
+      const picture = async (name: string) => {
+        const file = `${process.env.PICTURES}/${name}-${who}-${look}.png`;
+        if (process.env.PICTURES) await page.screenshot({ path: file, fullPage: name !== "queue" });
+      };
+      if (who === "holder")
+        await card(page, (states.queued as Handoff).id)
+          .locator(".avatar")
+          .waitFor();
+      await accessible(page);
+      expect(await sideways(page)).toBeLessThanOrEqual(0);
+      await picture("queue");
+      await page.getByRole("button", { name: "Alerts" }).click();
+      await accessible(page);
+      await picture("alerts");
+      await page.keyboard.press("Escape");
+      for (const [state, h] of Object.entries(states)) {
+        await show(page, h);
+        await page.locator(".timeline li").first().waitFor();
+        await page.locator(".told ul, .told .empty").first().waitFor({ state: "attached" });
         await accessible(page);
+        await picture(state);
         expect(await sideways(page)).toBeLessThanOrEqual(0);
-        await picture("queue");
-        await page.getByRole("button", { name: "Alerts" }).click();
-        await accessible(page);
-        await picture("alerts");
-        await page.keyboard.press("Escape");
-        for (const [state, h] of Object.entries(states)) {
-          await show(page, h);
-          await page.locator(".timeline li").first().waitFor();
-          await page.locator(".told ul, .told .empty").first().waitFor({ state: "attached" });
+        for (const name of who === "holder" && state === "claimed" ? ["Return with questions", "Reassign"] : []) {
+          await page.getByRole("button", { name, exact: true }).click();
+          await page.getByRole("dialog").waitFor();
           await accessible(page);
-          await picture(state);
-          expect(await sideways(page)).toBeLessThanOrEqual(0);
+          await picture(name.split(" ")[0]?.toLowerCase() ?? name);
+          await page.keyboard.press("Escape");
+        }
+        if (who === "sender" && state === "returned") {
+          await page.keyboard.press("a");
+          await page.getByRole("dialog").getByLabel("Your answer").fill("The password is Sommer2024!");
+          await page.getByRole("dialog").locator("code").waitFor();
+          await accessible(page);
+          await picture("answer");
+          await page.keyboard.press("Escape");
         }
       }
-    },
-    300_000,
-  );
+      await page.keyboard.press("?");
+      await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
+      await accessible(page);
+      await picture("help");
+      if (who === "sender") await handOff(page, picture);
+      await page.goto(`${baton.base}/sessions`);
+      await page.locator(".sessions .card").first().waitFor();
+      await accessible(page);
+      await picture("sessions");
+    }
+  });
+
+  /** The form with all that it can show, and what comes after it. */
+  async function handOff(page: Page, picture: (name: string) => Promise<void>): Promise<void> {
+    const session = await baton.session(5);
+    await page.goto(`${baton.base}/sessions/${session.id}/hand-off`);
+    await page.getByLabel(/^Park/).check();
+    await page.getByLabel("When is it due?").selectOption({ label: "At a time of mine" });
+    await page
+      .getByLabel("What does the next engineer have to know?")
+      .fill("I restarted it; the admin password is Sommer2024! Please check tomorrow.");
+    await page.locator(".failure code").waitFor();
+    await accessible(page);
+    await picture("form");
+    await page.getByLabel(/^Escalate/).check();
+    await page.getByRole("button", { name: "Hand off" }).click();
+    await page.locator(".told-names li").first().waitFor();
+    await accessible(page);
+    await picture("sent");
+  }
 });
