@@ -139,6 +139,7 @@ type housekeeping struct {
 	discarded []uuid.UUID
 	trouble   error
 	pruned    bool
+	forgot    bool
 }
 
 func (h *housekeeping) AbandonedStarts(context.Context, time.Duration, int) ([]models.Handoff, error) {
@@ -152,6 +153,11 @@ func (h *housekeeping) DiscardAbandonedStart(_ context.Context, row models.Hando
 
 func (h *housekeeping) StaleBriefings(context.Context, time.Duration, int) ([]models.Handoff, error) {
 	return nil, nil
+}
+
+func (h *housekeeping) PrunePresence(context.Context, time.Duration) (int64, error) {
+	h.forgot = true
+	return 1, nil
 }
 
 func (h *housekeeping) PruneFeed(context.Context, time.Duration) (int64, error) {
@@ -179,5 +185,6 @@ func TestMaintainSparesWhatRuns(t *testing.T) {
 	require.Error(t, err)
 	require.Empty(t, h.discarded, "what cannot be told to be dead is left alone")
 	require.True(t, h.pruned, "and keeps nothing else from being done")
+	require.True(t, h.forgot)
 	require.NotContains(t, err.Error(), "10.0.0.1")
 }

@@ -178,7 +178,11 @@ func (a *Activities) ladderStep(ctx context.Context, in LadderAsk) (next LadderN
 	case in.News.Status.Closed():
 		next = LadderNext{State: models.LadderEnded, Words: "the handoff is " + string(in.News.Status)}
 	case in.News.Status == models.StatusQueued:
-		next = call(policy, view, in)
+		w := waitOf(view, in.News)
+		next = call(policy, w, in)
+		if by := policy.ClaimBy(w).UTC(); !by.IsZero() {
+			row.ClaimBy = &by
+		}
 	case in.News.Status == models.StatusClaimed:
 		next = lease(policy, view, in, &row)
 	default:
@@ -213,12 +217,15 @@ func (a *Activities) policyOf(ctx context.Context, view models.LadderView) (p la
 	return p, text, err
 }
 
-// call is the next time that people are called for a handoff that waits.
-func call(p ladder.Policy, view models.LadderView, in LadderAsk) LadderNext {
-	w := ladder.Wait{
-		Intent: view.Intent, Priority: view.Priority, Kind: in.News.Kind, Since: in.News.Since, Pauses: in.News.Pauses,
-		WakeAt: deref(view.WakeAt), Former: deref(in.News.Former), Reserved: in.News.Reserved,
+func waitOf(view models.LadderView, news LadderNews) ladder.Wait {
+	return ladder.Wait{
+		Intent: view.Intent, Priority: view.Priority, Kind: news.Kind, Since: news.Since, Pauses: news.Pauses,
+		WakeAt: deref(view.WakeAt), Former: deref(news.Former), Reserved: news.Reserved,
 	}
+}
+
+// call is the next time that people are called for a handoff that waits.
+func call(p ladder.Policy, w ladder.Wait, in LadderAsk) LadderNext {
 	c, skip, found := p.Next(w, in.Calls, in.Now)
 	if !found {
 		return LadderNext{State: models.LadderSpent, Words: "everybody was called"}

@@ -28,6 +28,7 @@ type MaintenanceRecords interface {
 	AbandonedStarts(ctx context.Context, idle time.Duration, limit int) ([]models.Handoff, error)
 	DiscardAbandonedStart(ctx context.Context, h models.Handoff) error
 	PruneFeed(ctx context.Context, keep time.Duration) (int64, error)
+	PrunePresence(ctx context.Context, keep time.Duration) (int64, error)
 	StaleBriefings(ctx context.Context, settled time.Duration, limit int) ([]models.Handoff, error)
 }
 
@@ -57,16 +58,17 @@ type MaintenanceReport struct {
 	Recipients int `json:"recipients,omitempty"`
 }
 
-// Maintain ends what nobody retried: rows of handoffs that never started, and
-// feed events past their time. It has stale briefings renewed that nobody was
+// Maintain ends what nobody retried: rows of handoffs that never started,
+// feed events past their time, and who looked at what a while ago. It has stale briefings renewed that nobody was
 // told of, and wakes recipients whose notifications are overdue. What fails does not keep the rest from being done.
 func (a *Activities) Maintain(ctx context.Context) (MaintenanceReport, error) {
 	starts, startsErr := a.endAbandonedStarts(ctx)
 	events, eventsErr := a.maintenance.Records.PruneFeed(ctx, a.maintenance.KeepFeed)
+	_, presenceErr := a.maintenance.Records.PrunePresence(ctx, models.PresenceLasts)
 	briefings, briefingsErr := a.renewBriefings(ctx)
 	recipients, recipientsErr := a.wakeRecipients(ctx)
 	report := MaintenanceReport{Starts: starts, Events: events, Briefings: briefings, Recipients: recipients}
-	if err := errors.Join(startsErr, eventsErr, briefingsErr, recipientsErr); err != nil {
+	if err := errors.Join(startsErr, eventsErr, presenceErr, briefingsErr, recipientsErr); err != nil {
 		a.log.WarnContext(ctx, "housekeeping is not finished", "error", err)
 		return report, forTemporal(err)
 	}

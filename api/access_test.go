@@ -63,7 +63,7 @@ func TestEveryOperationIsGuarded(t *testing.T) {
 			require.Equal(t, 403, w.do(ask(r.method, address, "")).Code, "an unknown role may nothing")
 		})
 	}
-	require.Equal(t, 60, guarded, "operations that take a token")
+	require.Equal(t, 64, guarded, "operations that take a token")
 }
 
 func TestWhoMayNotBeTold(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/baton-handoff/baton/api/gen"
+	port "github.com/baton-handoff/baton/internal/psa"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -144,14 +145,25 @@ func (s *Server) handoff(v models.HandoffView, level detailLevel) gen.Handoff {
 		ClaimedBy: v.ClaimedBy, ClaimedByName: v.ClaimedByName, ClaimedAt: utc(v.ClaimedAt),
 		CreatedAt: v.CreatedAt.UTC(), UpdatedAt: v.UpdatedAt.UTC(),
 		ResolvedAt: utc(v.ResolvedAt), Resolution: v.Resolution, WakeAt: utc(v.WakeAt),
+		QueuedAt: utc(v.QueuedAt()), ClaimBy: utc(v.ClaimBy),
 		Questions: v.Questions, Answer: v.Answer, ReservedUntil: utc(v.ReservedUntil),
 		Session:       gen.SessionHeadline{Title: v.SessionTitle, ClientName: v.ClientName, PSATicket: v.PSATicket},
 		Documentation: documentation(effects, v.Documentation, level),
 		PSA:           psa(v, effects),
 		Briefing:      briefingState(v, effects),
 		Notifications: notifications(v.Notifications),
-		Links:         gen.HandoffLinks{Self: handoffPath(v.SessionID, v.ID), Temporal: s.temporalLink(v.AccountID, v.SessionID)},
+		Links:         gen.HandoffLinks{Self: handoffPath(v.SessionID, v.ID), Temporal: s.temporalLink(v.AccountID, v.SessionID), Ticket: ticketLink(v, effects)},
 	}
+}
+
+// ticketLink is the page of the ticket in the PSA, which knows it by an id that
+// is learnt when the ticket is told of the handoff.
+func ticketLink(v models.HandoffView, effects map[models.EffectKind]models.Effect) *string {
+	id := deref(effects[models.EffectPSA].TicketID)
+	if v.Ticket != nil {
+		id = v.Ticket.TicketID
+	}
+	return orNull(port.TicketURL(port.Kind(deref(v.PSAKind)), deref(v.PSAAddress), id))
 }
 
 func (s *Server) handoffPage(rows []models.HandoffView, next string) gen.HandoffPage {

@@ -20,12 +20,13 @@ const aHandoffJSON = `{
 	"handed_off_by": "0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01", "handed_off_by_name": "Sam Lee",
 	"claimed_by": null, "claimed_by_name": null, "claimed_at": null,
 	"created_at": "2026-11-04T12:00:00Z", "updated_at": "2026-11-04T12:00:00Z", "resolved_at": null, "resolution": null, "questions": null, "answer": null, "reserved_until": null, "wake_at": null,
+	"queued_at": "2026-11-04T12:00:00Z", "claim_by": null,
 	"session": {"title": "VPN drops", "client_name": "Contoso Dental", "psa_ticket": "T20261104.0017"},
 	"documentation": {"state": "pending", "reason": null, "attempts": 0, "next_attempt_at": null, "markdown": null, "plain": null, "truncated": false, "step_count": 0, "created_at": null},
 	"psa": {"state": "pending", "reason": null, "ticket_id": null, "note_id": null, "attempts": 0, "last_error": null, "next_attempt_at": null, "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null},
 	"briefing": {"state": "pending", "reason": null, "attempts": 0, "next_attempt_at": null, "version": null, "source": null, "stale": false},
 	"notifications": {"pending": 0, "held": 0, "retrying": 0, "done": 0, "failed": 0, "skipped": 0},
-	"links": {"self": "/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21", "temporal": null}
+	"links": {"self": "/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21", "temporal": null, "ticket": null}
 }`
 
 func TestCreateHandoff(t *testing.T) {
@@ -112,10 +113,11 @@ func TestHandoffInFull(t *testing.T) {
 	v.ClaimedBy, v.ClaimedByName, v.ClaimedAt = &ana, ptr("Ana Ortiz"), &abroad
 	v.ResolvedAt, v.Resolution = &abroad, ptr("rebooted")
 	v.Questions, v.Answer, v.ReservedUntil = ptr("which firmware?"), ptr("7.2.4"), &abroad
-	v.CreatedAt, v.UpdatedAt = abroad, abroad
+	v.CreatedAt, v.UpdatedAt, v.ClaimBy = abroad, abroad, &abroad
+	v.PSAKind, v.PSAAddress = ptr("halopsa"), ptr("https://msp.halopsa.com/api")
 	v.Effects = []models.Effect{
 		{Kind: models.EffectDocumentation, State: models.EffectDone, Attempts: 1},
-		{Kind: models.EffectPSA, State: models.EffectRetrying, Reason: ptr("the PSA answered 503"), Attempts: 3, NextAttemptAt: &abroad},
+		{Kind: models.EffectPSA, State: models.EffectRetrying, Reason: ptr("the PSA answered 503"), Attempts: 3, NextAttemptAt: &abroad, TicketID: ptr("4711")},
 		{
 			Kind: models.EffectBriefing, State: models.EffectFailed, Reason: ptr("the model refused"), Attempts: 2,
 			Version: ptr(3), Source: ptr(models.SourceRules), StepCount: ptr(13),
@@ -144,9 +146,11 @@ func TestHandoffInFull(t *testing.T) {
 		`{"state": "pending", "reason": null, "attempts": 0, "next_attempt_at": null, "markdown": null, "plain": null, "truncated": false, "step_count": 0, "created_at": null}`,
 		`{"state": "done", "reason": null, "attempts": 1, "next_attempt_at": null, "markdown": "# VPN", "plain": "VPN", "truncated": true, "step_count": 14, "created_at": "2026-11-04T12:00:00Z"}`,
 		`{"state": "pending", "reason": null, "ticket_id": null, "note_id": null, "attempts": 0, "last_error": null, "next_attempt_at": null, "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null}`,
-		`{"state": "retrying", "reason": "the PSA answered 503", "ticket_id": null, "note_id": null, "attempts": 3, "last_error": "the PSA answered 503", "next_attempt_at": "2026-11-04T12:00:00Z", "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null}`,
+		`{"state": "retrying", "reason": "the PSA answered 503", "ticket_id": "4711", "note_id": null, "attempts": 3, "last_error": "the PSA answered 503", "next_attempt_at": "2026-11-04T12:00:00Z", "ticket_status": null, "ticket_closed": null, "ticket_owner": null, "ticket_noted_at": null}`,
 		`{"state": "pending", "reason": null, "attempts": 0, "next_attempt_at": null, "version": null, "source": null, "stale": false}`,
 		`{"state": "failed", "reason": "the model refused", "attempts": 2, "next_attempt_at": null, "version": 3, "source": "rules", "stale": false}`,
+		`"queued_at": "2026-11-04T12:00:00Z", "claim_by": null`, `"queued_at": null, "claim_by": "2026-11-04T12:00:00Z"`,
+		`"ticket": null`, `"ticket": "https://msp.halopsa.com/ticket?id=4711"`,
 		`"temporal": null`, `"temporal": "https://temporal.example.com/namespaces/msp%20one/workflows/handoff%2F0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01%2F0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44"`,
 	).Replace(aHandoffJSON)
 	rec := w.do(ask("GET", aHandoffPath, ""))

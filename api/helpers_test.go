@@ -114,6 +114,7 @@ type fakeRecords struct {
 	LadderRecords
 	NotificationRecords
 	SettingsRecords
+	PresenceRecords
 	createSession   func(ctx context.Context, by models.Principal, s models.NewSession) (models.Session, error)
 	appendSteps     func(ctx context.Context, by models.Principal, id uuid.UUID, steps []models.Step) (models.Session, error)
 	session         func(ctx context.Context, id uuid.UUID) (models.Session, error)
@@ -283,7 +284,7 @@ func (w *world) find(req *http.Request) (*routers.Route, bool) {
 }
 
 // matches reports whether address fits pattern. Where two do, as with
-// {id} and queue, their answers have the same shape of error, and the literal
+// {id} and queue or presence, their answers have the same shape of error, and the literal
 // one is asked for.
 func matches(pattern, address string) bool {
 	want, got := strings.Split(pattern, "/"), strings.Split(address, "/")
@@ -292,7 +293,7 @@ func matches(pattern, address string) bool {
 	}
 	for i := range want {
 		literal := !strings.HasPrefix(want[i], "{")
-		if literal && want[i] != got[i] || !literal && (got[i] == "queue" || got[i] == "escalations") {
+		if literal && want[i] != got[i] || !literal && (got[i] == "queue" || got[i] == "presence" || got[i] == "escalations") {
 			return false
 		}
 	}

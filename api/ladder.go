@@ -171,12 +171,20 @@ func wake(intent models.Intent, w *gen.Wake, now time.Time) (at *time.Time, wish
 	return &due, wish, nil
 }
 
+const (
+	presenceRoute = "/api/v1/ai-sessions/:id/handoffs/:hid/presence"
+	// refreshes is how the console's page says, in [ConsoleHeader], that it reads
+	// anew by itself. A page that was left open holds no claim.
+	refreshes = "refresh"
+)
+
 // seen lets whoever looks at a handoff that they hold count as active. What
 // they decide about it ends the claim, or says so itself.
 func (s *Server) seen(c *gin.Context) {
 	c.Next()
 	hid, err := uuid.Parse(c.Param("hid"))
-	if err != nil || c.Request.Method == http.MethodPost || c.Writer.Status() >= http.StatusBadRequest {
+	if err != nil || c.Request.Method == http.MethodPost || c.Writer.Status() >= http.StatusBadRequest ||
+		c.FullPath() == presenceRoute || c.GetHeader(ConsoleHeader) == refreshes {
 		return
 	}
 	ctx := c.Request.Context()

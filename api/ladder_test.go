@@ -173,6 +173,11 @@ func TestLookingIsActivity(t *testing.T) {
 	f.view.ID = handoffID
 	require.Equal(t, 200, w.do(ask("GET", aHandoffPath+"/ladder", "")).Code)
 	require.Equal(t, []uuid.UUID{handoffID, handoffID}, seen)
+	refresh := func(r *http.Request) { r.Header.Set(ConsoleHeader, "refresh") }
+	require.Equal(t, 200, w.do(ask("GET", aHandoffPath, "", refresh)).Code)
+	w.records.PresenceRecords = &fakePresence{}
+	require.Equal(t, 200, w.do(ask("PUT", aHandoffPath+"/presence", "")).Code)
+	require.Len(t, seen, 2, "a page that was left open is no activity")
 	w.records.handoff = func(context.Context, uuid.UUID, uuid.UUID) (models.HandoffView, error) {
 		return models.HandoffView{}, models.Errorf(models.CodeNotFound, "Handoff not found")
 	}

@@ -66,6 +66,7 @@ type Records interface {
 	LadderRecords
 	NotificationRecords
 	SettingsRecords
+	PresenceRecords
 }
 
 // SettingsRecords is what is stored of the account's people, teams and API keys,

@@ -37,6 +37,9 @@ type Options struct {
 	// Version of the server, which /healthz tells.
 	Version string
 
+	// Redaction finds credentials in texts; without it nobody is warned of them.
+	Redaction Redaction
+
 	// AllowedOrigins are the origins, such as https://app.example.com, whose
 	// scripts may call the API with credentials. None by default; there is no
 	// way to allow all.

@@ -140,7 +140,7 @@ func TestExamples(t *testing.T) {
 			require.NoError(t, ref.Value.VisitJSON(example, openapi3.WithStringFormatValidators(formats)), name)
 		}
 	}
-	require.Equal(t, 10, seen)
+	require.Equal(t, 11, seen)
 }
 
 // TestFeedEventFitsItsSchema holds that the description of an event names the
@@ -150,7 +150,7 @@ func TestFeedEventFitsItsSchema(t *testing.T) {
 	event := models.EventData{
 		AccountID: account, HandoffID: handoffID, SessionID: sessionID, Version: 1, Generation: 1,
 		Status: models.StatusQueued, Intent: models.IntentPark, Priority: models.PriorityLow, At: noon, CreatedAt: noon, HandedOffBy: sam,
-		ReservedUntil: &noon,
+		ReservedUntil: &noon, QueuedAt: &noon, ClaimBy: &noon,
 		Effect:        &models.EffectEvent{Kind: models.EffectPSA, State: models.EffectRetrying},
 		Ticket:        &models.TicketEvent{Status: "New"},
 		Ladder:        &models.LadderEvent{State: models.LadderCalling},

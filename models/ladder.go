@@ -51,6 +51,9 @@ type HandoffLadder struct {
 	// Next says in words what comes next, and NextAt when.
 	Next   *string    `json:"next"`
 	NextAt *time.Time `json:"next_at"`
+	// ClaimBy is when somebody should have claimed this generation; nil without a
+	// target, and when it does not wait.
+	ClaimBy *time.Time `json:"claim_by"`
 	// LeaseUntil is when the claim ends without activity, as far as it was
 	// reckoned; nil when it does not.
 	LeaseUntil *time.Time `json:"lease_until"`

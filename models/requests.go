@@ -125,6 +125,8 @@ type EventData struct {
 	ClaimedAt       *time.Time   `json:"claimed_at"`
 	CreatedAt       time.Time    `json:"created_at"`
 	ReservedUntil   *time.Time   `json:"reserved_until,omitempty"`
+	QueuedAt        *time.Time   `json:"queued_at,omitempty"`
+	ClaimBy         *time.Time   `json:"claim_by,omitempty"`
 	Effect          *EffectEvent `json:"effect,omitempty"`
 	Ticket          *TicketEvent `json:"ticket,omitempty"`
 	Ladder          *LadderEvent `json:"ladder,omitempty"`

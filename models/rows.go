@@ -173,6 +173,21 @@ type HandoffView struct {
 	Documentation *Documentation `gorm:"serializer:json"`
 	// Notifications counts what was, or is to be, told to people of it.
 	Notifications map[DeliveryState]int `gorm:"serializer:json"`
+	// ClaimBy is when somebody should have claimed it, while it waits; nil
+	// without a target, and before its ladder has begun.
+	ClaimBy *time.Time
+	// PSAKind and PSAAddress are those of the account's connection to its PSA;
+	// nil without one.
+	PSAKind    *string `gorm:"column:psa_kind"`
+	PSAAddress *string `gorm:"column:psa_address"`
+}
+
+// QueuedAt is since when the handoff waits in the queue; nil while it does not.
+func (h Handoff) QueuedAt() *time.Time {
+	if h.Status != StatusQueued {
+		return nil
+	}
+	return &h.UpdatedAt // by the decision that put it there
 }
 
 // Effect is the state of one side effect of a handoff. Its JSON is that of the

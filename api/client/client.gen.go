@@ -1372,6 +1372,20 @@ type Channels struct {
 // Claim A claim says nothing more than its path.
 type Claim = map[string]interface{}
 
+// CredentialsAnswer What was found in a text.
+type CredentialsAnswer struct {
+	// Found How many credentials.
+	Found int `json:"found"`
+
+	// Redacted The text with a placeholder, which names its kind, in place of each.
+	Redacted string `json:"redacted"`
+}
+
+// CredentialsQuestion A text to look at.
+type CredentialsQuestion struct {
+	Text string `json:"text"`
+}
+
 // Deliveries defines model for Deliveries.
 type Deliveries struct {
 	Items []Delivery `json:"items"`
@@ -1519,7 +1533,10 @@ type FeedEvent struct {
 	ActorName *string             `json:"actor_name"`
 
 	// At When it happened.
-	At            time.Time           `json:"at"`
+	At time.Time `json:"at"`
+
+	// ClaimBy Only while it waits and has a target: until when somebody should claim it. What begins to wait has it in a `handoff_updated` a moment later.
+	ClaimBy       *time.Time          `json:"claim_by,omitempty"`
 	ClaimedAt     *time.Time          `json:"claimed_at"`
 	ClaimedBy     *openapi_types.UUID `json:"claimed_by"`
 	ClaimedByName *string             `json:"claimed_by_name"`
@@ -1549,6 +1566,9 @@ type FeedEvent struct {
 	// Priority How urgent it is.
 	Priority  Priority `json:"priority"`
 	PSATicket *string  `json:"psa_ticket"`
+
+	// QueuedAt Only while it waits: since when.
+	QueuedAt *time.Time `json:"queued_at,omitempty"`
 
 	// ReservedUntil Only while it waits after an answer: until then only the target may claim it.
 	ReservedUntil *time.Time         `json:"reserved_until,omitempty"`
@@ -1595,7 +1615,7 @@ type FieldProblem struct {
 
 // Handoff One act of passing a session on.
 //
-// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","answer":null,"briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"held":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"questions":null,"reserved_until":null,"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1,"wake_at":null}
+// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","answer":null,"briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claim_by":"2026-11-04T10:08:52Z","claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null,"ticket":null},"notifications":{"done":3,"failed":0,"held":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"questions":null,"queued_at":"2026-11-04T09:38:52Z","reserved_until":null,"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1,"wake_at":null}
 type Handoff struct {
 	AccountID openapi_types.UUID `json:"account_id"`
 
@@ -1603,7 +1623,10 @@ type Handoff struct {
 	Answer *string `json:"answer"`
 
 	// Briefing How the briefing made for whoever claims the handoff stands. It has an address of its own.
-	Briefing  Briefing   `json:"briefing"`
+	Briefing Briefing `json:"briefing"`
+
+	// ClaimBy While it waits, until when somebody should claim it, by the policy of its ladder and in its working hours. `null` without a target, as parked sessions are, and in the moment before the ladder begins.
+	ClaimBy   *time.Time `json:"claim_by"`
 	ClaimedAt *time.Time `json:"claimed_at"`
 
 	// ClaimedBy The holder.
@@ -1643,6 +1666,9 @@ type Handoff struct {
 
 	// Questions What its sender was last asked.
 	Questions *string `json:"questions"`
+
+	// QueuedAt Since when it waits in the queue; `null` while it does not.
+	QueuedAt *time.Time `json:"queued_at"`
 
 	// ReservedUntil While it waits after an answer: until then only the target may claim it. It may have passed.
 	ReservedUntil *time.Time `json:"reserved_until"`
@@ -1711,6 +1737,9 @@ type HandoffLinks struct {
 
 	// Temporal The workflow in the Temporal UI.
 	Temporal *string `json:"temporal"`
+
+	// Ticket The ticket in the PSA's own application, where its id is known and the connection's address tells where that is.
+	Ticket *string `json:"ticket"`
 }
 
 // HandoffPage defines model for HandoffPage.
@@ -2300,6 +2329,11 @@ type PSAVisibility string
 // PartStatus defines model for PartStatus.
 type PartStatus string
 
+// Presence Who looks at handoffs now, without the caller.
+type Presence struct {
+	Items []Viewer `json:"items"`
+}
+
 // Priority How urgent it is.
 type Priority string
 
@@ -2596,6 +2630,18 @@ type Users struct {
 
 // Verb What was decided.
 type Verb string
+
+// Viewer Somebody who looks at a handoff.
+//
+// Examples: {"handoff_id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","seen_at":"2026-11-04T09:40:12Z","user_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","user_name":"Ana Ortiz"}
+type Viewer struct {
+	HandoffID openapi_types.UUID `json:"handoff_id"`
+
+	// SeenAt When they last said so.
+	SeenAt   time.Time          `json:"seen_at"`
+	UserID   openapi_types.UUID `json:"user_id"`
+	UserName string             `json:"user_name"`
+}
 
 // WaitingNow defines model for WaitingNow.
 type WaitingNow struct {
@@ -2951,6 +2997,9 @@ type CreateAPIKeyJSONRequestBody = NewAPIKey
 // SetBriefingSettingsJSONRequestBody defines body for SetBriefingSettings for application/json ContentType.
 type SetBriefingSettingsJSONRequestBody = NewBriefingSettings
 
+// CheckCredentialsJSONRequestBody defines body for CheckCredentials for application/json ContentType.
+type CheckCredentialsJSONRequestBody = CredentialsQuestion
+
 // SetLadderJSONRequestBody defines body for SetLadder for application/json ContentType.
 type SetLadderJSONRequestBody = NewLadder
 
@@ -3170,6 +3219,13 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/ai-sessions (the `CreateSession` operationId).
 	CreateSession(ctx context.Context, params *CreateSessionParams, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListPresence List who looks at what
+	//
+	// Who of your colleagues looks at which handoff now. Poll it every few seconds, while somebody sees it.
+	//
+	// Corresponds with GET /api/v1/ai-sessions/presence (the `ListPresence` operationId).
+	ListPresence(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListQueue List the queue
 	//
 	// The account's open handoffs, parked and escalated, without your own escalations, which you could not claim.
@@ -3363,6 +3419,21 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/ai-sessions/{id}/handoffs/{hid}/ladder (the `GetHandoffLadder` operationId).
 	GetHandoffLadder(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeletePresence Say that you no longer look at a handoff
+	//
+	// Forgets it at once. Without this it is forgotten by itself.
+	//
+	// Corresponds with DELETE /api/v1/ai-sessions/{id}/handoffs/{hid}/presence (the `DeletePresence` operationId).
+	DeletePresence(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPresence Say that you look at a handoff
+	//
+	// Tells your colleagues that you look at a handoff, and you who else does. It lasts for 45 seconds, so a page that
+	// is seen repeats it every 15. It reserves nothing, is no activity that keeps a claim, and is not on the stream.
+	//
+	// Corresponds with PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/presence (the `SetPresence` operationId).
+	SetPresence(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RetryHandoffPSA Tell the ticket again
 	//
 	// Tries again what the ticket in the PSA could not be told, once its cause is mended: `psa.reason` says what it is.
@@ -3468,7 +3539,7 @@ type ClientInterface interface {
 	// StillHere Say that you are still at it
 	//
 	// Keeps a claim that would otherwise go back to the queue for lack of activity. Adding steps and reading the
-	// handoff do so as well. When this is answered with 200, the activity counts; 409 says that it is too late.
+	// handoff do so as well, but not what an open page of the console reads by itself. When this is answered with 200, the activity counts; 409 says that it is too late.
 	//
 	// Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/still-here (the `StillHere` operationId).
 	StillHere(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3583,6 +3654,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
 	SetBriefingSettings(ctx context.Context, body SetBriefingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckCredentialsWithBody Look for credentials in a text
+	//
+	// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+	// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+	// Nothing is stored.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+	CheckCredentialsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckCredentials Look for credentials in a text
+	//
+	// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+	// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+	// Nothing is stored.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+	CheckCredentials(ctx context.Context, body CheckCredentialsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetLadder Read the ladder's rules
 	//
@@ -4040,6 +4133,23 @@ func (c *Client) CreateSession(ctx context.Context, params *CreateSessionParams,
 	return c.Client.Do(req)
 }
 
+// ListPresence List who looks at what
+//
+// Who of your colleagues looks at which handoff now. Poll it every few seconds, while somebody sees it.
+//
+// Corresponds with GET /api/v1/ai-sessions/presence (the `ListPresence` operationId).
+func (c *Client) ListPresence(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPresenceRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListQueue List the queue
 //
 // The account's open handoffs, parked and escalated, without your own escalations, which you could not claim.
@@ -4423,6 +4533,41 @@ func (c *Client) GetHandoffLadder(ctx context.Context, id SessionID, hid Handoff
 	return c.Client.Do(req)
 }
 
+// DeletePresence Say that you no longer look at a handoff
+//
+// Forgets it at once. Without this it is forgotten by itself.
+//
+// Corresponds with DELETE /api/v1/ai-sessions/{id}/handoffs/{hid}/presence (the `DeletePresence` operationId).
+func (c *Client) DeletePresence(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeletePresenceRequest(c.Server, id, hid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPresence Say that you look at a handoff
+//
+// Tells your colleagues that you look at a handoff, and you who else does. It lasts for 45 seconds, so a page that
+// is seen repeats it every 15. It reserves nothing, is no activity that keeps a claim, and is not on the stream.
+//
+// Corresponds with PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/presence (the `SetPresence` operationId).
+func (c *Client) SetPresence(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPresenceRequest(c.Server, id, hid)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RetryHandoffPSA Tell the ticket again
 //
 // Tries again what the ticket in the PSA could not be told, once its cause is mended: `psa.reason` says what it is.
@@ -4618,7 +4763,7 @@ func (c *Client) ReturnHandoff(ctx context.Context, id SessionID, hid HandoffID,
 // StillHere Say that you are still at it
 //
 // Keeps a claim that would otherwise go back to the queue for lack of activity. Adding steps and reading the
-// handoff do so as well. When this is answered with 200, the activity counts; 409 says that it is too late.
+// handoff do so as well, but not what an open page of the console reads by itself. When this is answered with 200, the activity counts; 409 says that it is too late.
 //
 // Corresponds with POST /api/v1/ai-sessions/{id}/handoffs/{hid}/still-here (the `StillHere` operationId).
 func (c *Client) StillHere(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4844,6 +4989,48 @@ func (c *Client) SetBriefingSettingsWithBody(ctx context.Context, contentType st
 // Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
 func (c *Client) SetBriefingSettings(ctx context.Context, body SetBriefingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetBriefingSettingsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckCredentialsWithBody Look for credentials in a text
+//
+// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+// Nothing is stored.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+func (c *Client) CheckCredentialsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckCredentialsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckCredentials Look for credentials in a text
+//
+// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+// Nothing is stored.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+func (c *Client) CheckCredentials(ctx context.Context, body CheckCredentialsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckCredentialsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5839,6 +6026,33 @@ func NewCreateSessionRequestWithBody(server string, params *CreateSessionParams,
 	return req, nil
 }
 
+// NewListPresenceRequest constructs an http.Request for the ListPresence method
+func NewListPresenceRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/ai-sessions/presence")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListQueueRequest constructs an http.Request for the ListQueue method
 func NewListQueueRequest(server string, params *ListQueueParams) (*http.Request, error) {
 	var err error
@@ -6711,6 +6925,88 @@ func NewGetHandoffLadderRequest(server string, id SessionID, hid HandoffID) (*ht
 	return req, nil
 }
 
+// NewDeletePresenceRequest constructs an http.Request for the DeletePresence method
+func NewDeletePresenceRequest(server string, id SessionID, hid HandoffID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "hid", hid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/ai-sessions/%s/handoffs/%s/presence", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetPresenceRequest constructs an http.Request for the SetPresence method
+func NewSetPresenceRequest(server string, id SessionID, hid HandoffID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "hid", hid, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/ai-sessions/%s/handoffs/%s/presence", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewRetryHandoffPSARequest constructs an http.Request for the RetryHandoffPSA method
 func NewRetryHandoffPSARequest(server string, id SessionID, hid HandoffID) (*http.Request, error) {
 	var err error
@@ -7457,6 +7753,46 @@ func NewSetBriefingSettingsRequestWithBody(server string, contentType string, bo
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewCheckCredentialsRequest calls the generic CheckCredentials builder with application/json body
+func NewCheckCredentialsRequest(server string, body CheckCredentialsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCheckCredentialsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCheckCredentialsRequestWithBody constructs an http.Request for the CheckCredentials method, with any body, and a specified content type
+func NewCheckCredentialsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/credentials/check")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -8879,6 +9215,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/ai-sessions (the `CreateSession` operationId).
 	CreateSessionWithResponse(ctx context.Context, params *CreateSessionParams, body CreateSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSessionResponse, error)
 
+	// ListPresenceWithResponse List who looks at what
+	//
+	// Who of your colleagues looks at which handoff now. Poll it every few seconds, while somebody sees it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/ai-sessions/presence (the `ListPresence` operationId).
+	ListPresenceWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPresenceResponse, error)
+
 	// ListQueueWithResponse List the queue
 	//
 	// The account's open handoffs, parked and escalated, without your own escalations, which you could not claim.
@@ -9090,6 +9435,25 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/ai-sessions/{id}/handoffs/{hid}/ladder (the `GetHandoffLadder` operationId).
 	GetHandoffLadderWithResponse(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*GetHandoffLadderResponse, error)
 
+	// DeletePresenceWithResponse Say that you no longer look at a handoff
+	//
+	// Forgets it at once. Without this it is forgotten by itself.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/ai-sessions/{id}/handoffs/{hid}/presence (the `DeletePresence` operationId).
+	DeletePresenceWithResponse(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*DeletePresenceResponse, error)
+
+	// SetPresenceWithResponse Say that you look at a handoff
+	//
+	// Tells your colleagues that you look at a handoff, and you who else does. It lasts for 45 seconds, so a page that
+	// is seen repeats it every 15. It reserves nothing, is no activity that keeps a claim, and is not on the stream.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/presence (the `SetPresence` operationId).
+	SetPresenceWithResponse(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*SetPresenceResponse, error)
+
 	// RetryHandoffPSAWithResponse Tell the ticket again
 	//
 	// Tries again what the ticket in the PSA could not be told, once its cause is mended: `psa.reason` says what it is.
@@ -9197,7 +9561,7 @@ type ClientWithResponsesInterface interface {
 	// StillHereWithResponse Say that you are still at it
 	//
 	// Keeps a claim that would otherwise go back to the queue for lack of activity. Adding steps and reading the
-	// handoff do so as well. When this is answered with 200, the activity counts; 409 says that it is too late.
+	// handoff do so as well, but not what an open page of the console reads by itself. When this is answered with 200, the activity counts; 409 says that it is too late.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9324,6 +9688,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /api/v1/briefings/settings (the `SetBriefingSettings` operationId).
 	SetBriefingSettingsWithResponse(ctx context.Context, body SetBriefingSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*SetBriefingSettingsResponse, error)
+
+	// CheckCredentialsWithBodyWithResponse Look for credentials in a text
+	//
+	// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+	// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+	// Nothing is stored.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+	CheckCredentialsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckCredentialsResponse, error)
+
+	// CheckCredentialsWithResponse Look for credentials in a text
+	//
+	// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+	// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+	// Nothing is stored.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+	CheckCredentialsWithResponse(ctx context.Context, body CheckCredentialsJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckCredentialsResponse, error)
 
 	// GetLadderWithResponse Read the ladder's rules
 	//
@@ -10000,6 +10386,96 @@ func (r CreateSessionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListPresenceResponse401Headers the declared response headers of an HTTP 401 response for ListPresence
+type ListPresenceResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ListPresenceResponse503Headers the declared response headers of an HTTP 503 response for ListPresence
+type ListPresenceResponse503Headers struct {
+	RetryAfter int
+}
+
+type ListPresenceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Presence
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListPresenceResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListPresenceResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPresenceResponse) GetJSON200() *Presence {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListPresenceResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListPresenceResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListPresenceResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ListPresenceResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListPresenceResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPresenceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPresenceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPresenceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPresenceResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11631,6 +12107,193 @@ func (r GetHandoffLadderResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetHandoffLadderResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeletePresenceResponse401Headers the declared response headers of an HTTP 401 response for DeletePresence
+type DeletePresenceResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DeletePresenceResponse503Headers the declared response headers of an HTTP 503 response for DeletePresence
+type DeletePresenceResponse503Headers struct {
+	RetryAfter int
+}
+
+type DeletePresenceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeletePresenceResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeletePresenceResponse503Headers
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeletePresenceResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeletePresenceResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeletePresenceResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r DeletePresenceResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeletePresenceResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeletePresenceResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeletePresenceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeletePresenceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeletePresenceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeletePresenceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SetPresenceResponse401Headers the declared response headers of an HTTP 401 response for SetPresence
+type SetPresenceResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// SetPresenceResponse503Headers the declared response headers of an HTTP 503 response for SetPresence
+type SetPresenceResponse503Headers struct {
+	RetryAfter int
+}
+
+type SetPresenceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Presence
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *SetPresenceResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *SetPresenceResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetPresenceResponse) GetJSON200() *Presence {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r SetPresenceResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r SetPresenceResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r SetPresenceResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r SetPresenceResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r SetPresenceResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r SetPresenceResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r SetPresenceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetPresenceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetPresenceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetPresenceResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13283,6 +13946,117 @@ func (r SetBriefingSettingsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SetBriefingSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CheckCredentialsResponse401Headers the declared response headers of an HTTP 401 response for CheckCredentials
+type CheckCredentialsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CheckCredentialsResponse503Headers the declared response headers of an HTTP 503 response for CheckCredentials
+type CheckCredentialsResponse503Headers struct {
+	RetryAfter int
+}
+
+type CheckCredentialsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CredentialsAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Invalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthenticated
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *Internal
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CheckCredentialsResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CheckCredentialsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CheckCredentialsResponse) GetJSON200() *CredentialsAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON400() *Invalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON401() *Unauthenticated {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON500() *Internal {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CheckCredentialsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CheckCredentialsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CheckCredentialsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CheckCredentialsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CheckCredentialsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16684,6 +17458,21 @@ func (c *ClientWithResponses) CreateSessionWithResponse(ctx context.Context, par
 	return ParseCreateSessionResponse(rsp)
 }
 
+// ListPresenceWithResponse List who looks at what
+//
+// Who of your colleagues looks at which handoff now. Poll it every few seconds, while somebody sees it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/ai-sessions/presence (the `ListPresence` operationId).
+func (c *ClientWithResponses) ListPresenceWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPresenceResponse, error) {
+	rsp, err := c.ListPresence(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPresenceResponse(rsp)
+}
+
 // ListQueueWithResponse List the queue
 //
 // The account's open handoffs, parked and escalated, without your own escalations, which you could not claim.
@@ -17009,6 +17798,37 @@ func (c *ClientWithResponses) GetHandoffLadderWithResponse(ctx context.Context, 
 	return ParseGetHandoffLadderResponse(rsp)
 }
 
+// DeletePresenceWithResponse Say that you no longer look at a handoff
+//
+// Forgets it at once. Without this it is forgotten by itself.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/ai-sessions/{id}/handoffs/{hid}/presence (the `DeletePresence` operationId).
+func (c *ClientWithResponses) DeletePresenceWithResponse(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*DeletePresenceResponse, error) {
+	rsp, err := c.DeletePresence(ctx, id, hid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeletePresenceResponse(rsp)
+}
+
+// SetPresenceWithResponse Say that you look at a handoff
+//
+// Tells your colleagues that you look at a handoff, and you who else does. It lasts for 45 seconds, so a page that
+// is seen repeats it every 15. It reserves nothing, is no activity that keeps a claim, and is not on the stream.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/presence (the `SetPresence` operationId).
+func (c *ClientWithResponses) SetPresenceWithResponse(ctx context.Context, id SessionID, hid HandoffID, reqEditors ...RequestEditorFn) (*SetPresenceResponse, error) {
+	rsp, err := c.SetPresence(ctx, id, hid, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPresenceResponse(rsp)
+}
+
 // RetryHandoffPSAWithResponse Tell the ticket again
 //
 // Tries again what the ticket in the PSA could not be told, once its cause is mended: `psa.reason` says what it is.
@@ -17170,7 +17990,7 @@ func (c *ClientWithResponses) ReturnHandoffWithResponse(ctx context.Context, id 
 // StillHereWithResponse Say that you are still at it
 //
 // Keeps a claim that would otherwise go back to the queue for lack of activity. Adding steps and reading the
-// handoff do so as well. When this is answered with 200, the activity counts; 409 says that it is too late.
+// handoff do so as well, but not what an open page of the console reads by itself. When this is answered with 200, the activity counts; 409 says that it is too late.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17368,6 +18188,40 @@ func (c *ClientWithResponses) SetBriefingSettingsWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseSetBriefingSettingsResponse(rsp)
+}
+
+// CheckCredentialsWithBodyWithResponse Look for credentials in a text
+//
+// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+// Nothing is stored.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+func (c *ClientWithResponses) CheckCredentialsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckCredentialsResponse, error) {
+	rsp, err := c.CheckCredentialsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckCredentialsResponse(rsp)
+}
+
+// CheckCredentialsWithResponse Look for credentials in a text
+//
+// Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+// messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+// Nothing is stored.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/credentials/check (the `CheckCredentials` operationId).
+func (c *ClientWithResponses) CheckCredentialsWithResponse(ctx context.Context, body CheckCredentialsJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckCredentialsResponse, error) {
+	rsp, err := c.CheckCredentials(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckCredentialsResponse(rsp)
 }
 
 // GetLadderWithResponse Read the ladder's rules
@@ -18297,6 +19151,90 @@ func ParseCreateSessionResponse(rsp *http.Response) (*CreateSessionResponse, err
 			headers.RetryAfter = value
 		}
 		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListPresenceResponse parses an HTTP response from a ListPresenceWithResponse call
+func ParseListPresenceResponse(rsp *http.Response) (*ListPresenceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPresenceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Presence
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListPresenceResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListPresenceResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -19860,6 +20798,184 @@ func ParseGetHandoffLadderResponse(rsp *http.Response) (*GetHandoffLadderRespons
 		response.Headers401 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetHandoffLadderResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeletePresenceResponse parses an HTTP response from a DeletePresenceWithResponse call
+func ParseDeletePresenceResponse(rsp *http.Response) (*DeletePresenceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeletePresenceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeletePresenceResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeletePresenceResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetPresenceResponse parses an HTTP response from a SetPresenceWithResponse call
+func ParseSetPresenceResponse(rsp *http.Response) (*SetPresenceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetPresenceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Presence
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers SetPresenceResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers SetPresenceResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
@@ -21469,6 +22585,111 @@ func ParseSetBriefingSettingsResponse(rsp *http.Response) (*SetBriefingSettingsR
 			headers.RetryAfter = value
 		}
 		response.Headers504 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCheckCredentialsResponse parses an HTTP response from a CheckCredentialsWithResponse call
+func ParseCheckCredentialsResponse(rsp *http.Response) (*CheckCredentialsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CheckCredentialsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CredentialsAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthenticated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Internal
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers CheckCredentialsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers CheckCredentialsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil

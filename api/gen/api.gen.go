@@ -1352,6 +1352,20 @@ type Channels struct {
 // Claim A claim says nothing more than its path.
 type Claim = map[string]interface{}
 
+// CredentialsAnswer What was found in a text.
+type CredentialsAnswer struct {
+	// Found How many credentials.
+	Found int `json:"found"`
+
+	// Redacted The text with a placeholder, which names its kind, in place of each.
+	Redacted string `json:"redacted"`
+}
+
+// CredentialsQuestion A text to look at.
+type CredentialsQuestion struct {
+	Text string `json:"text"`
+}
+
 // Deliveries defines model for Deliveries.
 type Deliveries struct {
 	Items []Delivery `json:"items"`
@@ -1481,7 +1495,7 @@ type FieldProblem struct {
 
 // Handoff One act of passing a session on.
 //
-// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","answer":null,"briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null},"notifications":{"done":3,"failed":0,"held":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"questions":null,"reserved_until":null,"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1,"wake_at":null}
+// Examples: {"account_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a01","answer":null,"briefing":{"attempts":0,"next_attempt_at":null,"reason":"Written by rules: no model is configured.","source":"rules","stale":false,"state":"done","version":1},"claim_by":"2026-11-04T10:08:52Z","claimed_at":null,"claimed_by":null,"claimed_by_name":null,"created_at":"2026-11-04T09:38:52Z","documentation":{"attempts":1,"created_at":"2026-11-04T09:38:53Z","markdown":"**Escalated by Sam Lee.** Branch loses the practice software several times a minute…","next_attempt_at":null,"plain":"Escalated by Sam Lee. Branch loses the practice software several times a minute…","reason":null,"state":"done","step_count":14,"truncated":false},"engineer_notes":"Tunnel drops every 40 s since the firewall update. Rekey log is in step 14.","generation":1,"handed_off_by":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e01","handed_off_by_name":"Sam Lee","id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","intent":"escalate","links":{"self":"/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","temporal":null,"ticket":null},"notifications":{"done":3,"failed":0,"held":0,"pending":0,"retrying":0,"skipped":1},"priority":"high","psa":{"attempts":2,"last_error":"The PSA answered 503 Service Unavailable.","next_attempt_at":"2026-11-04T09:42:30Z","note_id":null,"reason":"The PSA answered 503 Service Unavailable.","state":"retrying","ticket_closed":false,"ticket_id":null,"ticket_noted_at":"2026-11-04T09:38:55Z","ticket_owner":"Sam Lee","ticket_status":"Escalated"},"questions":null,"queued_at":"2026-11-04T09:38:52Z","reserved_until":null,"resolution":null,"resolved_at":null,"session":{"client_name":"Contoso Dental","psa_ticket":"T20261104.0017","title":"Site-to-site VPN drops every 40 seconds"},"session_id":"0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44","status":"queued","target_user_id":null,"target_user_name":null,"team_id":"0197a3c0-1f00-7a10-8c55-2b9d6e4f1a02","updated_at":"2026-11-04T09:38:52Z","version":1,"wake_at":null}
 type Handoff struct {
 	AccountID openapi_types.UUID `json:"account_id"`
 
@@ -1489,7 +1503,10 @@ type Handoff struct {
 	Answer *string `json:"answer"`
 
 	// Briefing How the briefing made for whoever claims the handoff stands. It has an address of its own.
-	Briefing  Briefing   `json:"briefing"`
+	Briefing Briefing `json:"briefing"`
+
+	// ClaimBy While it waits, until when somebody should claim it, by the policy of its ladder and in its working hours. `null` without a target, as parked sessions are, and in the moment before the ladder begins.
+	ClaimBy   *time.Time `json:"claim_by"`
 	ClaimedAt *time.Time `json:"claimed_at"`
 
 	// ClaimedBy The holder.
@@ -1529,6 +1546,9 @@ type Handoff struct {
 
 	// Questions What its sender was last asked.
 	Questions *string `json:"questions"`
+
+	// QueuedAt Since when it waits in the queue; `null` while it does not.
+	QueuedAt *time.Time `json:"queued_at"`
 
 	// ReservedUntil While it waits after an answer: until then only the target may claim it. It may have passed.
 	ReservedUntil *time.Time `json:"reserved_until"`
@@ -1597,6 +1617,9 @@ type HandoffLinks struct {
 
 	// Temporal The workflow in the Temporal UI.
 	Temporal *string `json:"temporal"`
+
+	// Ticket The ticket in the PSA's own application, where its id is known and the connection's address tells where that is.
+	Ticket *string `json:"ticket"`
 }
 
 // HandoffPage defines model for HandoffPage.
@@ -2186,6 +2209,11 @@ type PSAVisibility string
 // PartStatus defines model for PartStatus.
 type PartStatus string
 
+// Presence Who looks at handoffs now, without the caller.
+type Presence struct {
+	Items []Viewer `json:"items"`
+}
+
 // Priority How urgent it is.
 type Priority string
 
@@ -2482,6 +2510,18 @@ type Users struct {
 
 // Verb What was decided.
 type Verb string
+
+// Viewer Somebody who looks at a handoff.
+//
+// Examples: {"handoff_id":"0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21","seen_at":"2026-11-04T09:40:12Z","user_id":"0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02","user_name":"Ana Ortiz"}
+type Viewer struct {
+	HandoffID openapi_types.UUID `json:"handoff_id"`
+
+	// SeenAt When they last said so.
+	SeenAt   time.Time          `json:"seen_at"`
+	UserID   openapi_types.UUID `json:"user_id"`
+	UserName string             `json:"user_name"`
+}
 
 // WaitingNow defines model for WaitingNow.
 type WaitingNow struct {
@@ -2837,6 +2877,9 @@ type CreateAPIKeyJSONRequestBody = NewAPIKey
 // SetBriefingSettingsJSONRequestBody defines body for SetBriefingSettings for application/json ContentType.
 type SetBriefingSettingsJSONRequestBody = NewBriefingSettings
 
+// CheckCredentialsJSONRequestBody defines body for CheckCredentials for application/json ContentType.
+type CheckCredentialsJSONRequestBody = CredentialsQuestion
+
 // SetLadderJSONRequestBody defines body for SetLadder for application/json ContentType.
 type SetLadderJSONRequestBody = NewLadder
 
@@ -2963,6 +3006,9 @@ type ServerInterface interface {
 	// CreateSession Create a session
 	// (POST /api/v1/ai-sessions)
 	CreateSession(c *gin.Context, params CreateSessionParams)
+	// ListPresence List who looks at what
+	// (GET /api/v1/ai-sessions/presence)
+	ListPresence(c *gin.Context)
 	// ListQueue List the queue
 	// (GET /api/v1/ai-sessions/queue)
 	ListQueue(c *gin.Context, params ListQueueParams)
@@ -3005,6 +3051,12 @@ type ServerInterface interface {
 	// GetHandoffLadder Read where the ladder stands
 	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/ladder)
 	GetHandoffLadder(c *gin.Context, id SessionID, hid HandoffID)
+	// DeletePresence Say that you no longer look at a handoff
+	// (DELETE /api/v1/ai-sessions/{id}/handoffs/{hid}/presence)
+	DeletePresence(c *gin.Context, id SessionID, hid HandoffID)
+	// SetPresence Say that you look at a handoff
+	// (PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/presence)
+	SetPresence(c *gin.Context, id SessionID, hid HandoffID)
 	// RetryHandoffPSA Tell the ticket again
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/psa/retry)
 	RetryHandoffPSA(c *gin.Context, id SessionID, hid HandoffID)
@@ -3047,6 +3099,9 @@ type ServerInterface interface {
 	// SetBriefingSettings Change the settings for briefings
 	// (PUT /api/v1/briefings/settings)
 	SetBriefingSettings(c *gin.Context)
+	// CheckCredentials Look for credentials in a text
+	// (POST /api/v1/credentials/check)
+	CheckCredentials(c *gin.Context)
 	// GetLadder Read the ladder's rules
 	// (GET /api/v1/ladder)
 	GetLadder(c *gin.Context)
@@ -3248,6 +3303,19 @@ func (siw *ServerInterfaceWrapper) CreateSession(c *gin.Context) {
 	}
 
 	siw.Handler.CreateSession(c, params)
+}
+
+// ListPresence operation middleware
+func (siw *ServerInterfaceWrapper) ListPresence(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListPresence(c)
 }
 
 // ListQueue operation middleware
@@ -3899,6 +3967,74 @@ func (siw *ServerInterfaceWrapper) GetHandoffLadder(c *gin.Context) {
 	siw.Handler.GetHandoffLadder(c, id, hid)
 }
 
+// DeletePresence operation middleware
+func (siw *ServerInterfaceWrapper) DeletePresence(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "hid" -------------
+	var hid HandoffID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "hid", c.Param("hid"), &hid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeletePresence(c, id, hid)
+}
+
+// SetPresence operation middleware
+func (siw *ServerInterfaceWrapper) SetPresence(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id SessionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "hid" -------------
+	var hid HandoffID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "hid", c.Param("hid"), &hid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hid: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SetPresence(c, id, hid)
+}
+
 // RetryHandoffPSA operation middleware
 func (siw *ServerInterfaceWrapper) RetryHandoffPSA(c *gin.Context) {
 
@@ -4429,6 +4565,19 @@ func (siw *ServerInterfaceWrapper) SetBriefingSettings(c *gin.Context) {
 	}
 
 	siw.Handler.SetBriefingSettings(c)
+}
+
+// CheckCredentials operation middleware
+func (siw *ServerInterfaceWrapper) CheckCredentials(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CheckCredentials(c)
 }
 
 // GetLadder operation middleware
@@ -5183,6 +5332,10 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.PUT(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/briefing/grade", wrapper.GradeBriefing)
 	router.GET(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/ladder", wrapper.GetHandoffLadder)
 	router.POST(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/still-here", wrapper.StillHere)
+	router.DELETE(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/presence", wrapper.DeletePresence)
+	router.PUT(options.BaseURL+"/api/v1/ai-sessions/:id/handoffs/:hid/presence", wrapper.SetPresence)
+	router.GET(options.BaseURL+"/api/v1/ai-sessions/presence", wrapper.ListPresence)
+	router.POST(options.BaseURL+"/api/v1/credentials/check", wrapper.CheckCredentials)
 	router.GET(options.BaseURL+"/api/v1/ladder", wrapper.GetLadder)
 	router.PUT(options.BaseURL+"/api/v1/ladder", wrapper.SetLadder)
 	router.GET(options.BaseURL+"/api/v1/reports/handoffs", wrapper.ReportHandoffs)
@@ -5580,6 +5733,109 @@ func (response CreateSession504ApplicationProblemPlusJSONResponse) VisitCreateSe
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
 	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPresenceRequestObject struct {
+}
+
+type ListPresenceResponseObject interface {
+	VisitListPresenceResponse(w http.ResponseWriter) error
+}
+
+type ListPresence200JSONResponse Presence
+
+func (response ListPresence200JSONResponse) VisitListPresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPresence401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListPresence401ApplicationProblemPlusJSONResponse) VisitListPresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPresence403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListPresence403ApplicationProblemPlusJSONResponse) VisitListPresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPresence422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPresence422ApplicationProblemPlusJSONResponse) VisitListPresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPresence500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListPresence500ApplicationProblemPlusJSONResponse) VisitListPresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPresence503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPresence503ApplicationProblemPlusJSONResponse) VisitListPresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7785,6 +8041,242 @@ type GetHandoffLadder503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetHandoffLadder503ApplicationProblemPlusJSONResponse) VisitGetHandoffLadderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePresenceRequestObject struct {
+	ID  SessionID `json:"id"`
+	Hid HandoffID `json:"hid"`
+}
+
+type DeletePresenceResponseObject interface {
+	VisitDeletePresenceResponse(w http.ResponseWriter) error
+}
+
+type DeletePresence204Response struct {
+}
+
+func (response DeletePresence204Response) VisitDeletePresenceResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeletePresence401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePresence401ApplicationProblemPlusJSONResponse) VisitDeletePresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePresence403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePresence403ApplicationProblemPlusJSONResponse) VisitDeletePresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePresence404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePresence404ApplicationProblemPlusJSONResponse) VisitDeletePresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePresence422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePresence422ApplicationProblemPlusJSONResponse) VisitDeletePresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePresence500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePresence500ApplicationProblemPlusJSONResponse) VisitDeletePresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePresence503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePresence503ApplicationProblemPlusJSONResponse) VisitDeletePresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPresenceRequestObject struct {
+	ID  SessionID `json:"id"`
+	Hid HandoffID `json:"hid"`
+}
+
+type SetPresenceResponseObject interface {
+	VisitSetPresenceResponse(w http.ResponseWriter) error
+}
+
+type SetPresence200JSONResponse Presence
+
+func (response SetPresence200JSONResponse) VisitSetPresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPresence401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response SetPresence401ApplicationProblemPlusJSONResponse) VisitSetPresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPresence403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SetPresence403ApplicationProblemPlusJSONResponse) VisitSetPresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPresence404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response SetPresence404ApplicationProblemPlusJSONResponse) VisitSetPresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPresence422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response SetPresence422ApplicationProblemPlusJSONResponse) VisitSetPresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPresence500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response SetPresence500ApplicationProblemPlusJSONResponse) VisitSetPresenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPresence503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SetPresence503ApplicationProblemPlusJSONResponse) VisitSetPresenceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10054,6 +10546,158 @@ func (response SetBriefingSettings504ApplicationProblemPlusJSONResponse) VisitSe
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
 	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentialsRequestObject struct {
+	Body *CheckCredentialsJSONRequestBody
+}
+
+type CheckCredentialsResponseObject interface {
+	VisitCheckCredentialsResponse(w http.ResponseWriter) error
+}
+
+type CheckCredentials200JSONResponse CredentialsAnswer
+
+func (response CheckCredentials200JSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials400ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials400ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials401ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials403ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials413ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials415ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials422ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials500ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckCredentials503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CheckCredentials503ApplicationProblemPlusJSONResponse) VisitCheckCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -14244,6 +14888,9 @@ type StrictServerInterface interface {
 	// CreateSession Create a session
 	// (POST /api/v1/ai-sessions)
 	CreateSession(ctx context.Context, request CreateSessionRequestObject) (CreateSessionResponseObject, error)
+	// ListPresence List who looks at what
+	// (GET /api/v1/ai-sessions/presence)
+	ListPresence(ctx context.Context, request ListPresenceRequestObject) (ListPresenceResponseObject, error)
 	// ListQueue List the queue
 	// (GET /api/v1/ai-sessions/queue)
 	ListQueue(ctx context.Context, request ListQueueRequestObject) (ListQueueResponseObject, error)
@@ -14286,6 +14933,12 @@ type StrictServerInterface interface {
 	// GetHandoffLadder Read where the ladder stands
 	// (GET /api/v1/ai-sessions/{id}/handoffs/{hid}/ladder)
 	GetHandoffLadder(ctx context.Context, request GetHandoffLadderRequestObject) (GetHandoffLadderResponseObject, error)
+	// DeletePresence Say that you no longer look at a handoff
+	// (DELETE /api/v1/ai-sessions/{id}/handoffs/{hid}/presence)
+	DeletePresence(ctx context.Context, request DeletePresenceRequestObject) (DeletePresenceResponseObject, error)
+	// SetPresence Say that you look at a handoff
+	// (PUT /api/v1/ai-sessions/{id}/handoffs/{hid}/presence)
+	SetPresence(ctx context.Context, request SetPresenceRequestObject) (SetPresenceResponseObject, error)
 	// RetryHandoffPSA Tell the ticket again
 	// (POST /api/v1/ai-sessions/{id}/handoffs/{hid}/psa/retry)
 	RetryHandoffPSA(ctx context.Context, request RetryHandoffPSARequestObject) (RetryHandoffPSAResponseObject, error)
@@ -14328,6 +14981,9 @@ type StrictServerInterface interface {
 	// SetBriefingSettings Change the settings for briefings
 	// (PUT /api/v1/briefings/settings)
 	SetBriefingSettings(ctx context.Context, request SetBriefingSettingsRequestObject) (SetBriefingSettingsResponseObject, error)
+	// CheckCredentials Look for credentials in a text
+	// (POST /api/v1/credentials/check)
+	CheckCredentials(ctx context.Context, request CheckCredentialsRequestObject) (CheckCredentialsResponseObject, error)
 	// GetLadder Read the ladder's rules
 	// (GET /api/v1/ladder)
 	GetLadder(ctx context.Context, request GetLadderRequestObject) (GetLadderResponseObject, error)
@@ -14543,6 +15199,30 @@ func (sh *strictHandler) CreateSession(ctx *gin.Context, params CreateSessionPar
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(CreateSessionResponseObject); ok {
 		if err := validResponse.VisitCreateSessionResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListPresence operation middleware
+func (sh *strictHandler) ListPresence(ctx *gin.Context) {
+	var request ListPresenceRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPresence(ctx, request.(ListPresenceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPresence")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListPresenceResponseObject); ok {
+		if err := validResponse.VisitListPresenceResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -15020,6 +15700,60 @@ func (sh *strictHandler) GetHandoffLadder(ctx *gin.Context, id SessionID, hid Ha
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetHandoffLadderResponseObject); ok {
 		if err := validResponse.VisitGetHandoffLadderResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeletePresence operation middleware
+func (sh *strictHandler) DeletePresence(ctx *gin.Context, id SessionID, hid HandoffID) {
+	var request DeletePresenceRequestObject
+
+	request.ID = id
+	request.Hid = hid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeletePresence(ctx, request.(DeletePresenceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeletePresence")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(DeletePresenceResponseObject); ok {
+		if err := validResponse.VisitDeletePresenceResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetPresence operation middleware
+func (sh *strictHandler) SetPresence(ctx *gin.Context, id SessionID, hid HandoffID) {
+	var request SetPresenceRequestObject
+
+	request.ID = id
+	request.Hid = hid
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetPresence(ctx, request.(SetPresenceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetPresence")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(SetPresenceResponseObject); ok {
+		if err := validResponse.VisitSetPresenceResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -15519,6 +16253,48 @@ func (sh *strictHandler) SetBriefingSettings(ctx *gin.Context) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(SetBriefingSettingsResponseObject); ok {
 		if err := validResponse.VisitSetBriefingSettingsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CheckCredentials operation middleware
+func (sh *strictHandler) CheckCredentials(ctx *gin.Context) {
+	var request CheckCredentialsRequestObject
+
+	var body CheckCredentialsJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CheckCredentials(ctx, request.(CheckCredentialsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CheckCredentials")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CheckCredentialsResponseObject); ok {
+		if err := validResponse.VisitCheckCredentialsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

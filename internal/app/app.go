@@ -69,18 +69,19 @@ type App struct {
 	// Addr is where the API listens, or a lone worker's metrics, once started.
 	Addr string
 
-	o        Options
-	log      *slog.Logger
-	temporal client.Client
-	metrics  *telemetry.Metrics
-	model    llm.Client   // nil without one
-	links    *link.Signer // nil without keys
-	hub      *feed.Hub
-	server   *api.Server
-	http     *http.Server
-	worker   *worker.Worker
-	failed   chan error
-	working  chan struct{}
+	o         Options
+	log       *slog.Logger
+	temporal  client.Client
+	metrics   *telemetry.Metrics
+	model     llm.Client   // nil without one
+	links     *link.Signer // nil without keys
+	redaction *redaction
+	hub       *feed.Hub
+	server    *api.Server
+	http      *http.Server
+	worker    *worker.Worker
+	failed    chan error
+	working   chan struct{}
 
 	// undo ends what was started, the last first.
 	undo []func(context.Context)
@@ -135,10 +136,11 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 
+	if a.redaction, err = newRedaction(a.Store); err != nil {
+		return nil, err
+	}
 	if o.Worker {
-		if err := a.newWorker(); err != nil {
-			return nil, err
-		}
+		a.newWorker()
 	}
 	if o.API {
 		if err := a.newAPI(); err != nil {
@@ -201,12 +203,8 @@ func (l later) TicketChanged(ctx context.Context, account uuid.UUID, ticketID st
 	return l.a.Watcher.TicketChanged(ctx, account, ticketID)
 }
 
-func (a *App) newWorker() error {
+func (a *App) newWorker() {
 	cfg := a.o.Config
-	redaction, err := newRedaction(a.Store)
-	if err != nil {
-		return err
-	}
 	acts := activities.New(activities.Options{
 		Records: a.Store,
 		Maintenance: activities.Maintenance{
@@ -218,7 +216,7 @@ func (a *App) newWorker() error {
 			Price: llm.Price{Input: cfg.LLMPriceInput, Output: cfg.LLMPriceOutput},
 		},
 		Ladders:   activities.Ladders{Records: a.Store, Follow: a.Engine, Handoffs: a.Engine},
-		Redaction: redaction,
+		Redaction: a.redaction,
 		Notifying: activities.Notifying{
 			Records: a.Store, Channels: a.Channels, Recipients: a.Engine, Links: a.links, PublicURL: cfg.PublicURL, Limits: a.o.Limits,
 		},
@@ -227,7 +225,6 @@ func (a *App) newWorker() error {
 	a.worker = worker.New(a.temporal, acts, worker.Options{
 		WorkflowTasks: cfg.WorkerWorkflowTasks, Activities: cfg.WorkerActivities, ModelCalls: cfg.LLMCalls, OnFatal: a.fail,
 	})
-	return nil
 }
 
 func (a *App) newAPI() error {
@@ -271,6 +268,7 @@ func (a *App) newAPI() error {
 		Connections: a.Connections,
 		Channels:    a.Channels,
 		Doors:       entrance,
+		Redaction:   a.redaction,
 		Checks: []api.Check{
 			{Name: "postgres", Probe: a.Store.Ping},
 			{Name: "temporal", Probe: a.Engine.Ping},

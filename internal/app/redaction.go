@@ -30,7 +30,7 @@ func newRedaction(keys redactionKeys) (*redaction, error) {
 	return &redaction{keys: keys, rules: rules}, err
 }
 
-// Texts implements [activities.Redaction].
+// Texts implements [activities.Redaction] and [api.Redaction].
 func (r *redaction) Texts(ctx context.Context, texts []string) ([]string, map[string]int, error) {
 	redactor, err := r.of(ctx, tenant.From(ctx).Account)
 	if err != nil {

@@ -71,6 +71,22 @@ func (p Policy) Next(w Wait, n int, now time.Time) (call Call, skip int, found b
 	return Call{}, skip, false
 }
 
+// ClaimBy is when somebody should have claimed what waits; zero without a
+// target. A parked session has one from when it calls people.
+func (p Policy) ClaimBy(w Wait) time.Time {
+	r := relative{after: p.ClaimWithin.Duration()}
+	if w.Intent == models.IntentPark {
+		if w.WakeAt.IsZero() || p.Park.EscalateAfter == 0 {
+			return time.Time{}
+		}
+		r.from, r.after = w.WakeAt, r.after+p.Park.EscalateAfter.Duration()
+	}
+	if p.ClaimWithin == 0 {
+		return time.Time{}
+	}
+	return p.at(w, r).At
+}
+
 func (p Policy) at(w Wait, r relative) Call {
 	from, clock := w.Since, p.Clock(w.Priority)
 	if !r.from.IsZero() {

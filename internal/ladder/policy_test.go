@@ -251,3 +251,41 @@ func TestLeaseStagesComeInOrder(t *testing.T) {
 	}
 	require.Equal(t, last.Add(105*time.Minute), p.LeaseAt(models.PriorityCritical, last, ladder.LeaseTakeBack))
 }
+
+func TestClaimBy(t *testing.T) {
+	t.Parallel()
+	since := at(t, "2026-11-25T17:50:00+01:00")
+	policy := ladder.Default(models.PriorityNormal)
+	policy.ClaimWithin, policy.Hours = 1800, office("Europe/Berlin")
+	escalated := ladder.Wait{Intent: models.IntentEscalate, Priority: models.PriorityNormal, Kind: notify.KindEscalated, Since: since}
+	urgent, parked, due := escalated, escalated, escalated
+	urgent.Priority = models.PriorityHigh
+	parked.Intent, parked.Kind = models.IntentPark, notify.KindParked
+	due.Intent, due.Kind, due.WakeAt = models.IntentPark, notify.KindParked, at(t, "2026-11-26T09:00:00+01:00")
+	paused := escalated
+	paused.Pauses = []ladder.Span{{From: since.Add(5 * time.Minute), To: at(t, "2026-11-26T10:00:00+01:00")}}
+	climbs := policy
+	climbs.Park.EscalateAfter = 600
+	never := policy
+	never.ClaimWithin = 0
+	for name, c := range map[string]struct {
+		policy ladder.Policy
+		wait   ladder.Wait
+		want   string
+	}{
+		"in working time":                   {policy, escalated, "2026-11-26T08:20:00+01:00"},
+		"what is urgent waits for no hours": {policy, urgent, "2026-11-25T18:20:00+01:00"},
+		"pauses do not count":               {policy, paused, "2026-11-26T10:25:00+01:00"},
+		"parked for good":                   {policy, parked, ""},
+		"parked, and calls nobody":          {policy, due, ""},
+		"parked, and calls people when due": {climbs, due, "2026-11-26T09:40:00+01:00"},
+		"without a target":                  {never, urgent, ""},
+	} {
+		got := c.policy.ClaimBy(c.wait)
+		if c.want == "" {
+			require.Zero(t, got, name)
+			continue
+		}
+		require.Equal(t, at(t, c.want).UTC(), got.UTC(), name)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -68,9 +69,21 @@ func Start(ctx context.Context, tickets []Ticket, people []psa.Person, log *slog
 		return nil, fmt.Errorf("starting the PSA sandbox: %w", err)
 	}
 	s.address = "http://" + listener.Addr().String()
-	s.server = &http.Server{Handler: s.fake, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	s.server = &http.Server{Handler: s.site(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	go func() { _ = s.server.Serve(listener) }() // ends with Stop
 	return s, nil
+}
+
+// site is the API, and where the vendor's application would be, the page.
+func (s *Sandbox) site() http.Handler {
+	site := http.NewServeMux()
+	site.Handle("/", s.fake)
+	site.Handle("GET "+Path, s)
+	site.Handle("POST "+Path, s)
+	site.HandleFunc("GET /v4_6_release/services/system_io/Service/fv_sr100_request.rails", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, Path+"#ticket-"+url.QueryEscape(r.FormValue("service_recid")), http.StatusSeeOther)
+	})
+	return site
 }
 
 // Stop ends it, and whatever calls are under way.

@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -69,4 +70,25 @@ func TestThePageShowsTheTicketAndMakesTrouble(t *testing.T) {
 	require.Contains(t, text, "Owner <b>ana</b>")
 	require.Equal(t, http.StatusBadRequest, turn("flood"))
 	require.Equal(t, http.StatusForbidden, turn("outage", "Sec-Fetch-Site", "cross-site"), "other sites may not")
+}
+
+// TestTheTicketsLinkLeadsToThePage: what Baton links to as the ticket in the
+// PSA's application is there.
+func TestTheTicketsLinkLeadsToThePage(t *testing.T) {
+	t.Parallel()
+	s, err := sandbox.Start(t.Context(), []sandbox.Ticket{{ID: 48211, Summary: "Outlook is stuck"}}, nil, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer s.Stop()
+	c := s.Connection()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, psa.TicketURL(c.Kind, c.Address, "48211"), nil)
+	require.NoError(t, err)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, 200, resp.StatusCode)
+	require.Equal(t, sandbox.Path, resp.Request.URL.Path)
+	require.Contains(t, string(text), `id="`+resp.Request.URL.Fragment+`"`)
 }

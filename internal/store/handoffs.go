@@ -27,7 +27,10 @@ const (
 		(SELECT json_agg(e ORDER BY e.kind) FROM handoff_effects e WHERE e.account_id = @account AND e.handoff_id = h.id) AS effects,
 		(SELECT row_to_json(k) FROM handoff_tickets k WHERE k.account_id = @account AND k.handoff_id = h.id) AS ticket,
 		(SELECT json_object_agg(n.state, n.count) FROM (SELECT d.state, count(*) FROM deliveries d
-			WHERE d.account_id = @account AND d.handoff_id = h.id GROUP BY d.state) n) AS notifications`
+			WHERE d.account_id = @account AND d.handoff_id = h.id GROUP BY d.state) n) AS notifications,
+		CASE WHEN h.status = 'queued' THEN (SELECT l.claim_by FROM handoff_ladders l
+			WHERE l.account_id = @account AND l.handoff_id = h.id AND l.generation = h.generation) END AS claim_by,
+		desk.kind AS psa_kind, desk.address AS psa_address`
 	fullDocumentation = `(SELECT row_to_json(d) FROM handoff_documentation d
 		WHERE d.account_id = @account AND d.handoff_id = h.id) AS documentation`
 	// In lists: what there is to say of it without its text.
@@ -39,7 +42,8 @@ const (
 	viewJoins = `JOIN ai_sessions s ON s.account_id = @account AND s.id = h.session_id
 		LEFT JOIN users sender ON sender.account_id = @account AND sender.id = h.handed_off_by
 		LEFT JOIN users target ON target.account_id = @account AND target.id = h.target_user_id
-		LEFT JOIN users holder ON holder.account_id = @account AND holder.id = h.claimed_by`
+		LEFT JOIN users holder ON holder.account_id = @account AND holder.id = h.claimed_by
+		LEFT JOIN psa_connections desk ON desk.account_id = @account`
 )
 
 // viewSQL reads one visible handoff.

@@ -100,12 +100,12 @@ const (
 	// recordLadderSQL keeps the policy of the first time, and what the holder
 	// showed while they hold the same generation.
 	recordLadderSQL = `INSERT INTO handoff_ladders AS l (account_id, handoff_id, policy, state, reason, generation, version,
-			next, next_at, lease_until, created_at, updated_at)
-		SELECT @account, @handoff, @policy, @state, @reason, @generation, @version, @next, @next_at, @lease_until, @updated, @updated
+			next, next_at, claim_by, lease_until, created_at, updated_at)
+		SELECT @account, @handoff, @policy, @state, @reason, @generation, @version, @next, @next_at, @claim_by, @lease_until, @updated, @updated
 		FROM still
 		ON CONFLICT (account_id, handoff_id) DO UPDATE SET state = EXCLUDED.state, reason = EXCLUDED.reason,
 			generation = EXCLUDED.generation, version = EXCLUDED.version, next = EXCLUDED.next, next_at = EXCLUDED.next_at,
-			lease_until = EXCLUDED.lease_until, updated_at = EXCLUDED.updated_at,
+			claim_by = EXCLUDED.claim_by, lease_until = EXCLUDED.lease_until, updated_at = EXCLUDED.updated_at,
 			seen_at = CASE WHEN EXCLUDED.version = l.version THEN l.seen_at END,
 			taking = CASE WHEN EXCLUDED.generation = l.generation THEN l.taking END
 		WHERE l.version <= EXCLUDED.version`
@@ -137,12 +137,12 @@ func (s *Store) RecordLadder(ctx context.Context, l models.HandoffLadder) error 
 		}
 		args := pgx.NamedArgs{
 			"account": acct, "handoff": l.HandoffID, "was": row.Version, "policy": l.Policy, "state": l.State, "reason": l.Reason,
-			"generation": l.Generation, "version": l.Version, "next": l.Next, "next_at": l.NextAt, "lease_until": l.LeaseUntil, "updated": now(),
+			"generation": l.Generation, "version": l.Version, "next": l.Next, "next_at": l.NextAt, "claim_by": l.ClaimBy, "lease_until": l.LeaseUntil, "updated": now(),
 		}
 		var done bool
 		if tells(row.Ladder, l) {
 			data := card(row.HandoffView)
-			data.At = now()
+			data.At, data.ClaimBy = now(), l.ClaimBy
 			data.Ladder = &models.LadderEvent{State: l.State, Reason: l.Reason, Next: l.Next, NextAt: l.NextAt}
 			if done, err = s.tell(ctx, tellLadderSQL, row.Handoff, []event{{models.EventUpdated, data}}, args); done {
 				s.wake()
@@ -177,7 +177,11 @@ func tells(was *models.HandoffLadder, l models.HandoffLadder) bool {
 		return false
 	}
 	return was == nil || was.State != l.State || !equal(was.Reason, l.Reason) || !equal(was.Next, l.Next) ||
-		(was.NextAt == nil) != (l.NextAt == nil) || was.NextAt != nil && !was.NextAt.Equal(*l.NextAt)
+		!sameTime(was.NextAt, l.NextAt) || !sameTime(was.ClaimBy, l.ClaimBy)
+}
+
+func sameTime(a, b *time.Time) bool {
+	return (a == nil) == (b == nil) && (a == nil || a.Truncate(time.Microsecond).Equal(b.Truncate(time.Microsecond)))
 }
 
 func equal(a, b *string) bool {

@@ -213,6 +213,10 @@ func events(row *scene, ts []models.Transition) []event {
 		}
 		data.TargetUserID, data.TargetUserName = t.TargetUserID, nameOf(row.People, t.TargetUserID)
 		data.ReservedUntil = t.ReservedUntil
+		data.QueuedAt, data.ClaimBy = nil, nil // its ladder tells the latter
+		if t.Status == models.StatusQueued {
+			data.QueuedAt = &t.At
+		}
 		data.ClaimedBy, data.ClaimedByName = t.HolderID, nameOf(row.People, t.HolderID)
 		data.ClaimedAt = nil
 		if t.HolderID != nil {
@@ -237,6 +241,7 @@ func card(row models.HandoffView) models.EventData {
 		TargetUserID: row.TargetUserID, TargetUserName: row.TargetUserName,
 		ClaimedBy: row.ClaimedBy, ClaimedByName: row.ClaimedByName, ClaimedAt: row.ClaimedAt,
 		CreatedAt: row.CreatedAt, ReservedUntil: row.ReservedUntil,
+		QueuedAt: row.QueuedAt(), ClaimBy: row.ClaimBy,
 	}
 }
 

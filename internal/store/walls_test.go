@@ -42,6 +42,7 @@ var rows = []any{
 	models.BriefingSettings{},
 	models.LadderPolicy{},
 	models.HandoffLadder{},
+	models.Presence{},
 	models.Endpoint{},
 	models.NotificationPreference{},
 	models.Delivery{},

@@ -4,6 +4,7 @@ import { HandoffPage } from "./pages/handoff";
 import { QueuePage } from "./pages/queue";
 import { HandOffPage, SessionsPage } from "./pages/sessions";
 import { SignInPage } from "./pages/signin";
+import { AlertsDialog } from "./parts/alerts";
 import { Dialog, Failure, useClock } from "./parts/bits";
 import { keysOn, setKeys, useKeys } from "./parts/keys";
 import { lazy } from "./parts/lazy";
@@ -70,6 +71,7 @@ const current = { "aria-current": "page" } as const;
 function Frame({ store, address }: { store: Store; address: URL }) {
   useStore(store);
   const [help, setHelp] = useState(false);
+  const [alerts, setAlerts] = useState(false);
   useKeys({ "?": () => setHelp(true), q: () => go("/"), s: () => go("/sessions") });
   const at = (path: string) => (address.pathname === path ? current : {});
   return (
@@ -100,6 +102,9 @@ function Frame({ store, address }: { store: Store; address: URL }) {
           )}
         </nav>
         <LinkState store={store} />
+        <button type="button" class="quiet alerts" onClick={() => setAlerts(true)}>
+          {t.alerts.open}
+        </button>
         <button type="button" class="quiet keys" onClick={() => setHelp(true)}>
           {t.help} <kbd>?</kbd>
         </button>
@@ -124,6 +129,7 @@ function Frame({ store, address }: { store: Store; address: URL }) {
       <div class="aloud" role="status" aria-live="polite">
         {store.said}
       </div>
+      {alerts && <AlertsDialog onClose={() => setAlerts(false)} />}
       {help && <Help onClose={() => setHelp(false)} />}
     </>
   );

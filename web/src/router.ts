@@ -59,7 +59,11 @@ export function useAddress(): URL {
   useEffect(() => {
     const on = () => set(location.href);
     moved.addEventListener("move", on);
-    return () => moved.removeEventListener("move", on);
+    addEventListener("popstate", on);
+    return () => {
+      moved.removeEventListener("move", on);
+      removeEventListener("popstate", on);
+    };
   }, []);
   return new URL(address);
 }

@@ -4,18 +4,23 @@ import type {
   BriefingCause,
   BriefingDocument,
   BriefingReport,
+  Delivery,
   DeliveryReportRow,
   FieldProblem,
   Handoff,
+  HandoffLadder,
   HandoffPage,
   HandoffReports,
   Intent,
   Me,
   Priority,
+  Reserved,
   Session,
   SessionPage,
   Timeline,
   User,
+  Viewer,
+  Wake,
 } from "./types";
 
 /** What the API refused, as RFC 9457 has it, or that it could not be reached (status 0). */
@@ -26,6 +31,7 @@ export class Problem extends Error {
     message: string,
     readonly requestId: string,
     readonly claimed: AlreadyClaimed | null = null,
+    readonly reserved: Reserved | null = null,
     /** Where the request has to change. */
     readonly fields: FieldProblem[] = [],
   ) {
@@ -50,11 +56,16 @@ interface Call {
   body?: unknown;
   key?: string;
   signal?: AbortSignal;
+  /** Whether the page asks by itself, which is no activity of who has it open. */
+  refresh?: boolean;
+  /** Whether the request outlives the page. */
+  keepalive?: boolean;
 }
 
 async function once<T>(method: string, path: string, call: Call): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (method !== "GET") headers["X-Baton-Console"] = "1";
+  else if (call.refresh) headers["X-Baton-Console"] = "refresh";
   if (call.body !== undefined) headers["Content-Type"] = "application/json";
   if (call.key) headers["Idempotency-Key"] = call.key;
   let response: Response;
@@ -66,6 +77,7 @@ async function once<T>(method: string, path: string, call: Call): Promise<T> {
       cache: "no-store",
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
       ...(call.signal ? { signal: call.signal } : {}),
+      ...(call.keepalive ? { keepalive: true } : {}),
     });
   } catch (error) {
     throw new Problem(0, "unreachable", "", String(error));
@@ -80,6 +92,7 @@ async function once<T>(method: string, path: string, call: Call): Promise<T> {
     typeof detail === "string" ? detail : (body?.title ?? response.statusText),
     body?.request_id ?? "",
     detail && typeof detail === "object" && detail.error === "already_claimed" ? detail : null,
+    detail && typeof detail === "object" && detail.error === "reserved" ? detail : null,
     Array.isArray(body?.errors) ? body.errors : [],
   );
 }
@@ -124,9 +137,12 @@ export async function snapshot(): Promise<Handoff[]> {
   return (await Promise.all([pages(""), pages("&mine=true"), pages("&sent=true")])).flat();
 }
 
-export const handoff = (r: Ref) => request<Handoff>("GET", at(r));
-export const timeline = (r: Ref) => request<Timeline>("GET", `${at(r)}/timeline`);
-export const briefing = (r: Ref) => request<BriefingDocument>("GET", `${at(r)}/briefing`);
+export const handoff = (r: Ref, refresh = false) => request<Handoff>("GET", at(r), { refresh });
+export const timeline = (r: Ref, refresh = false) => request<Timeline>("GET", `${at(r)}/timeline`, { refresh });
+export const briefing = (r: Ref, refresh = false) => request<BriefingDocument>("GET", `${at(r)}/briefing`, { refresh });
+export const ladder = (r: Ref, refresh = false) => request<HandoffLadder>("GET", `${at(r)}/ladder`, { refresh });
+export const deliveries = async (r: Ref, refresh = false) =>
+  (await request<{ items: Delivery[] }>("GET", `${at(r)}/deliveries`, { refresh })).items;
 export const session = (id: string) => request<Session>("GET", `${api}/ai-sessions/${id}`);
 export const sessionsOf = (owner: string) =>
   request<SessionPage>("GET", `${api}/ai-sessions?limit=200&owner_id=${owner}`);
@@ -138,6 +154,15 @@ export const release = change("release");
 export const reassign = change("reassign");
 export const resolve = change("resolve");
 export const cancel = change("cancel");
+export const giveBack = change("return");
+export const answer = change("answer");
+export const stillHere = (r: Ref) => request<HandoffLadder>("POST", `${at(r)}/still-here`);
+export const retryDelivery = (r: Ref, id: string) => request<Delivery>("POST", `${at(r)}/deliveries/${id}/retry`);
+
+/** Says that the reader looks at a handoff, and asks who else does. */
+export const present = async (r: Ref) => (await request<{ items: Viewer[] }>("PUT", `${at(r)}/presence`)).items;
+export const absent = (r: Ref) => request<void>("DELETE", `${at(r)}/presence`, { keepalive: true });
+export const presence = async () => (await request<{ items: Viewer[] }>("GET", `${api}/ai-sessions/presence`)).items;
 export const retryPSA = (r: Ref) => request<Handoff>("POST", `${at(r)}/psa/retry`);
 export const renewBriefing = (r: Ref) => request<Handoff>("POST", `${at(r)}/briefing/renew`);
 export const gradeBriefing = (
@@ -145,11 +170,16 @@ export const gradeBriefing = (
   body: { version: number; useful?: boolean; wrong?: string; cause?: BriefingCause },
 ) => request<BriefingDocument>("PUT", `${at(r)}/briefing/grade`, { body });
 
+/** Says how a text is told where credentials must not go, and how many were found in it. */
+export const checkCredentials = (text: string) =>
+  request<{ found: number; redacted: string }>("POST", `${api}/credentials/check`, { body: { text } });
+
 export interface NewHandoff {
   intent: Intent;
   engineer_notes: string;
   priority: Priority;
   target_user_id: string | null;
+  wake?: Wake;
 }
 export const handOff = (sessionId: string, body: NewHandoff, key: string) =>
   request<Handoff>("POST", `${api}/ai-sessions/${sessionId}/handoff`, { body, key });

@@ -616,9 +616,87 @@ export interface paths {
         /**
          * Say that you are still at it
          * @description Keeps a claim that would otherwise go back to the queue for lack of activity. Adding steps and reading the
-         *     handoff do so as well. When this is answered with 200, the activity counts; 409 says that it is too late.
+         *     handoff do so as well, but not what an open page of the console reads by itself. When this is answered with 200, the activity counts; 409 says that it is too late.
          */
         post: operations["stillHere"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ai-sessions/{id}/handoffs/{hid}/presence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
+                 */
+                id: components["parameters"]["SessionId"];
+                /**
+                 * @description The handoff. It has to be one of the session.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
+                 */
+                hid: components["parameters"]["HandoffId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Say that you look at a handoff
+         * @description Tells your colleagues that you look at a handoff, and you who else does. It lasts for 45 seconds, so a page that
+         *     is seen repeats it every 15. It reserves nothing, is no activity that keeps a claim, and is not on the stream.
+         */
+        put: operations["setPresence"];
+        post?: never;
+        /**
+         * Say that you no longer look at a handoff
+         * @description Forgets it at once. Without this it is forgotten by itself.
+         */
+        delete: operations["deletePresence"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ai-sessions/presence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List who looks at what
+         * @description Who of your colleagues looks at which handoff now. Poll it every few seconds, while somebody sees it.
+         */
+        get: operations["listPresence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/credentials/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look for credentials in a text
+         * @description Says whether a text seems to hold passwords, keys or other credentials, and shows it as tickets, models and
+         *     messages are told it, without them. Ask before you hand a session off: colleagues read the notes as they are.
+         *     Nothing is stored.
+         */
+        post: operations["checkCredentials"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1721,6 +1799,8 @@ export interface components {
          *         "stale": false
          *       },
          *       "wake_at": null,
+         *       "queued_at": "2026-11-04T09:38:52Z",
+         *       "claim_by": "2026-11-04T10:08:52Z",
          *       "notifications": {
          *         "pending": 0,
          *         "held": 0,
@@ -1731,7 +1811,8 @@ export interface components {
          *       },
          *       "links": {
          *         "self": "/api/v1/ai-sessions/0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44/handoffs/0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21",
-         *         "temporal": null
+         *         "temporal": null,
+         *         "ticket": null
          *       }
          *     }
          */
@@ -1798,6 +1879,16 @@ export interface components {
              * @description When a parked session is due, and its sender told; `null` for never.
              */
             wake_at: string | null;
+            /**
+             * Format: date-time
+             * @description Since when it waits in the queue; `null` while it does not.
+             */
+            queued_at: string | null;
+            /**
+             * Format: date-time
+             * @description While it waits, until when somebody should claim it, by the policy of its ladder and in its working hours. `null` without a target, as parked sessions are, and in the moment before the ladder begins.
+             */
+            claim_by: string | null;
             session: components["schemas"]["SessionHeadline"];
             documentation: components["schemas"]["Documentation"];
             psa: components["schemas"]["PSA"];
@@ -2606,6 +2697,8 @@ export interface components {
             self: string;
             /** @description The workflow in the Temporal UI. */
             temporal: string | null;
+            /** @description The ticket in the PSA's own application, where its id is known and the connection's address tells where that is. */
+            ticket: string | null;
         };
         HandoffPage: {
             items: components["schemas"]["Handoff"][];
@@ -3432,6 +3525,16 @@ export interface components {
              * @description Only while it waits after an answer: until then only the target may claim it.
              */
             reserved_until?: string;
+            /**
+             * Format: date-time
+             * @description Only while it waits: since when.
+             */
+            queued_at?: string;
+            /**
+             * Format: date-time
+             * @description Only while it waits and has a target: until when somebody should claim it. What begins to wait has it in a `handoff_updated` a moment later.
+             */
+            claim_by?: string;
             effect?: components["schemas"]["FeedEffect"];
             ticket?: components["schemas"]["FeedTicket"];
             ladder?: components["schemas"]["FeedLadder"];
@@ -3462,6 +3565,42 @@ export interface components {
             attempts: number;
             /** Format: date-time */
             next_attempt_at: string | null;
+        };
+        /** @description A text to look at. */
+        CredentialsQuestion: {
+            text: string;
+        };
+        /** @description What was found in a text. */
+        CredentialsAnswer: {
+            /** @description How many credentials. */
+            found: number;
+            /** @description The text with a placeholder, which names its kind, in place of each. */
+            redacted: string;
+        };
+        /** @description Who looks at handoffs now, without the caller. */
+        Presence: {
+            items: components["schemas"]["Viewer"][];
+        };
+        /**
+         * @description Somebody who looks at a handoff.
+         * @example {
+         *       "handoff_id": "0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21",
+         *       "user_id": "0197a3c0-6f2b-7c11-9d0e-4b1f5a2c7e02",
+         *       "user_name": "Ana Ortiz",
+         *       "seen_at": "2026-11-04T09:40:12Z"
+         *     }
+         */
+        Viewer: {
+            /** Format: uuid */
+            handoff_id: string;
+            /** Format: uuid */
+            user_id: string;
+            user_name: string;
+            /**
+             * Format: date-time
+             * @description When they last said so.
+             */
+            seen_at: string;
         };
         /**
          * @description `calling`: somebody is called next. `spent`: everybody was called, and it still waits. `paused`: it waits for
@@ -4899,6 +5038,146 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    setPresence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
+                 */
+                id: components["parameters"]["SessionId"];
+                /**
+                 * @description The handoff. It has to be one of the session.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
+                 */
+                hid: components["parameters"]["HandoffId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who else looks at it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Presence"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deletePresence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0197a3c0-8e10-7d21-93aa-5c7f0b1e2d44
+                 */
+                id: components["parameters"]["SessionId"];
+                /**
+                 * @description The handoff. It has to be one of the session.
+                 * @example 0197a3c5-7d44-7b8a-b1f3-6c2e9a8d5f21
+                 */
+                hid: components["parameters"]["HandoffId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is forgotten. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listPresence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who looks at what. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Presence"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Unprocessable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    checkCredentials: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "The firewall's password is Sommer2024!"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CredentialsQuestion"];
+            };
+        };
+        responses: {
+            /** @description What was found. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "found": 1,
+                     *       "redacted": "The firewall's password is «password:3f9a1c07b2»"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CredentialsAnswer"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Unprocessable"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

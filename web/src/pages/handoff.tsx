@@ -1,10 +1,26 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api/client";
-import type { BriefingDocument, Handoff, Session, Step, TimelineEntry } from "../api/types";
-import { Actions } from "../parts/actions";
+import type {
+  BriefingDocument,
+  Delivery,
+  Handoff,
+  HandoffLadder,
+  Session,
+  Step,
+  TimelineEntry,
+  Viewer,
+} from "../api/types";
+import { lookAt } from "../feed/presence";
+import { Actions, type Verb } from "../parts/actions";
 import { Ago, clockTime, Failure, Priority, Status } from "../parts/bits";
 import { Brief } from "../parts/brief";
+import { Exchange } from "../parts/exchange";
 import { useKeys } from "../parts/keys";
+import { Ladder, Lease } from "../parts/ladder";
+import { Viewers } from "../parts/people";
+import { Told } from "../parts/told";
+import { Wait } from "../parts/wait";
+import { fromHandoff } from "../state/cards";
 import { explain, type Store, useStore } from "../state/store";
 import { t } from "../texts";
 
@@ -14,11 +30,23 @@ interface Parts {
   briefing: BriefingDocument | null;
   session: Session | null;
   timeline: TimelineEntry[];
+  ladder: HandoffLadder | null;
+  deliveries: Delivery[] | null;
 }
+
+const nothing: Parts = {
+  handoff: null,
+  briefing: null,
+  session: null,
+  timeline: [],
+  ladder: null,
+  deliveries: null,
+};
 
 export function HandoffPage({ store, session, id }: { store: Store; session: string; id: string }) {
   useStore(store);
-  const [parts, setParts] = useState<Parts>({ handoff: null, briefing: null, session: null, timeline: [] });
+  const [parts, setParts] = useState<Parts>(nothing);
+  const [verb, setVerb] = useState<Verb | null>(null);
   const [failure, setFailure] = useState("");
   const ref = { session_id: session, id };
   const load = useLoad(store, ref, setParts, setFailure);
@@ -27,11 +55,19 @@ export function HandoffPage({ store, session, id }: { store: Store; session: str
   useEffect(() => {
     if (there) title.current?.focus({ preventScroll: true });
   }, [there]);
+  useEffect(() => {
+    if (!there) return;
+    const stops = [lookAt(ref, (others: Viewer[]) => store.seenBy(id, others)), store.watchViewers()];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }, [there]);
   useKeys({ b: () => document.getElementById("briefing")?.focus() });
 
   const h = parts.handoff;
   if (failure && !h) return <Failure text={failure} retry={load} />;
   if (!h) return <p class="loading">{t.loading}</p>;
+  const toLadder = (ladder: HandoffLadder) => setParts((p) => ({ ...p, ladder }));
   const learn = (next: Handoff) => {
     store.cards.learn(next);
     setParts((p) => ({ ...p, handoff: p.handoff && p.handoff.version > next.version ? p.handoff : next }));
@@ -47,24 +83,40 @@ export function HandoffPage({ store, session, id }: { store: Store; session: str
           <Priority of={h.priority} />
           <span class={`chip intent ${h.intent}`}>{t.intents[h.intent] ?? h.intent}</span>
           <Status of={h.status} />
+          {h.wake_at && h.status === "queued" && <span class="chip">{t.list.wakes(clockTime(h.wake_at))}</span>}
+          <span class="age">
+            <Viewers of={store.viewers.get(h.id) ?? []} words />
+            {h.status === "queued" && <Wait card={fromHandoff(h)} />}
+          </span>
         </div>
         <h1 ref={title} tabIndex={-1}>
           {h.session.title}
         </h1>
         <p class="facts">
           <strong>{h.session.client_name}</strong>
-          {h.session.psa_ticket && <span>#{h.session.psa_ticket}</span>}
+          {h.session.psa_ticket &&
+            (h.links.ticket ? (
+              <span>
+                <a href={h.links.ticket} target="_blank" rel="noreferrer" title={t.handoff.openTicket}>
+                  #{h.session.psa_ticket} ↗
+                </a>
+              </span>
+            ) : (
+              <span>#{h.session.psa_ticket}</span>
+            ))}
           <span>
             {t.handoff.by(h.handed_off_by_name ?? t.someone, "")}
             <Ago since={h.created_at} />
           </span>
           {h.target_user_name && <span>{t.list.target(h.target_user_name)}</span>}
         </p>
-        <Actions store={store} handoff={h} onChange={learn} />
+        <Actions store={store} handoff={h} onChange={learn} verb={verb} setVerb={setVerb} />
+        <Lease store={store} handoff={h} ladder={parts.ladder} onChange={toLadder} />
       </header>
       {failure && <Failure text={failure} retry={load} />}
       <div class="columns">
         <div>
+          <Exchange handoff={h} timeline={parts.timeline} me={store.me.user_id} />
           <section class="notes" aria-labelledby="notes-title">
             <h2 id="notes-title">{t.handoff.notes}</h2>
             <blockquote>{h.engineer_notes}</blockquote>
@@ -88,6 +140,15 @@ export function HandoffPage({ store, session, id }: { store: Store; session: str
           <Transcript steps={parts.session?.steps ?? []} />
         </div>
         <div class="beside">
+          <Ladder store={store} handoff={h} ladder={parts.ladder} />
+          <Told
+            store={store}
+            handoff={h}
+            deliveries={parts.deliveries}
+            onRetried={(d) =>
+              setParts((p) => ({ ...p, deliveries: p.deliveries?.map((x) => (x.id === d.id ? d : x)) ?? null }))
+            }
+          />
           <Background store={store} handoff={h} onChange={learn} />
           <Timeline entries={parts.timeline} />
           <Note handoff={h} />
@@ -100,25 +161,31 @@ export function HandoffPage({ store, session, id }: { store: Store; session: str
 /** Reads the parts, and again what the feed says has changed; a burst of events once. */
 function useLoad(store: Store, ref: api.Ref, set: (f: (p: Parts) => Parts) => void, fail: (text: string) => void) {
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  const load = useCallback(() => {
-    const put = (part: Partial<Parts>) => set((p) => ({ ...p, ...part }));
-    api.handoff(ref).then(
-      (handoff) => {
-        fail("");
-        set((p) => ({ ...p, handoff: p.handoff && p.handoff.version > handoff.version ? p.handoff : handoff }));
-      },
-      (e) => fail(api.asProblem(e).status === 404 ? t.handoff.notFound : explain(e)),
-    );
-    api.timeline(ref).then((x) => put({ timeline: x.items }), ignore);
-    api.briefing(ref).then((briefing) => put({ briefing }), ignore);
-    api.session(ref.session_id).then((session) => put({ session }), ignore);
-  }, [ref.session_id, ref.id]);
+  // The reader opened the page; what it reads anew by itself is no activity of theirs.
+  const load = useCallback(
+    (refresh = false) => {
+      const put = (part: Partial<Parts>) => set((p) => ({ ...p, ...part }));
+      api.handoff(ref, refresh).then(
+        (handoff) => {
+          fail("");
+          set((p) => ({ ...p, handoff: p.handoff && p.handoff.version > handoff.version ? p.handoff : handoff }));
+        },
+        (e) => fail(api.asProblem(e).status === 404 ? t.handoff.notFound : explain(e)),
+      );
+      api.timeline(ref, refresh).then((x) => put({ timeline: x.items }), ignore);
+      api.briefing(ref, refresh).then((briefing) => put({ briefing }), ignore);
+      api.ladder(ref, refresh).then((ladder) => put({ ladder }), ignore);
+      api.deliveries(ref, refresh).then((deliveries) => put({ deliveries }), ignore);
+      api.session(ref.session_id).then((session) => put({ session }), ignore);
+    },
+    [ref.session_id, ref.id],
+  );
   useEffect(() => {
     load();
     const stop = store.watch((e) => {
       if (e !== null && e.handoff_id !== ref.id) return;
       clearTimeout(timer.current);
-      timer.current = setTimeout(load, 100);
+      timer.current = setTimeout(() => load(true), 100);
     });
     return () => {
       clearTimeout(timer.current);
@@ -152,7 +219,6 @@ function Background(props: { store: Store; handoff: Handoff; onChange: (h: Hando
     ["documentation", h.documentation] as const,
     ["briefing", h.briefing] as const,
   ];
-  const told = Object.entries(h.notifications).filter(([, n]) => n > 0);
   return (
     <section aria-labelledby="background-title">
       <h2 id="background-title">{t.handoff.background}</h2>
@@ -175,12 +241,6 @@ function Background(props: { store: Store; handoff: Handoff; onChange: (h: Hando
             </dd>
           </div>
         ))}
-        {told.length > 0 && (
-          <div>
-            <dt>{t.handoff.notifications}</dt>
-            <dd>{told.map(([state, n]) => `${n} ${t.effectStates[state] ?? state}`).join(", ")}</dd>
-          </div>
-        )}
       </dl>
       {failure && <Failure text={failure} />}
       {h.links.temporal && (me.role === "admin" || me.role === "owner") && (

@@ -19,6 +19,7 @@ export function QueuePage({ store, query }: { store: Store; query: URLSearchPara
   const shown = s.queue.slice(0, most);
   const more = () => setMost((n) => n + step);
   const filtered = writeFilter({ ...filter, sort: "priority" }) !== "";
+  useEffect(() => store.watchViewers(), [store]);
   useCardKeys(store, s.queue, most, more);
 
   return (

@@ -1,11 +1,14 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api/client";
-import type { Handoff, Intent, Priority, Session } from "../api/types";
+import type { Delivery, Handoff, Intent, Priority, Session, Wake } from "../api/types";
 import { Failure } from "../parts/bits";
+import { Secrets } from "../parts/secrets";
+import { ToldNames } from "../parts/told";
 import { handoffPath } from "../router";
-import type { Card } from "../state/cards";
-import { complete, looksSecret, parts } from "../state/complete";
+import { asks, type Card } from "../state/cards";
+import { complete, parts } from "../state/complete";
 import { explain, type Store, useStore } from "../state/store";
+import { type WakeChoice, wakeChoices, wakeOf } from "../state/wake";
 import { t } from "../texts";
 
 export function SessionsPage({ store }: { store: Store }) {
@@ -26,7 +29,9 @@ export function SessionsPage({ store }: { store: Store }) {
     });
   }, []);
   const open = new Map(
-    [...store.cards.all.values()].filter((c) => /^(queued|claimed)$/.test(c.status)).map((c) => [c.session_id, c]),
+    [...store.cards.all.values()]
+      .filter((c) => /^(queued|claimed|returned)$/.test(c.status))
+      .map((c) => [c.session_id, c]),
   );
   return (
     <section aria-labelledby="sessions-title">
@@ -47,7 +52,7 @@ export function SessionsPage({ store }: { store: Store }) {
               {s.psa_ticket && <span>#{s.psa_ticket}</span>}
             </p>
             <p class="excerpt">{s.problem}</p>
-            <Next session={s} open={open.get(s.id)} />
+            <Next session={s} open={open.get(s.id)} me={store.me.user_id} />
           </li>
         ))}
       </ul>
@@ -56,10 +61,11 @@ export function SessionsPage({ store }: { store: Store }) {
 }
 
 /** What can be done next with a session: hand it off or, if it is, see how that goes. */
-function Next({ session: s, open }: { session: Session; open: Card | undefined }) {
+function Next({ session: s, open, me }: { session: Session; open: Card | undefined; me: string }) {
   if (!open && s.status !== "active") return null;
   return (
     <div class="card-foot">
+      {open && asks(open, me) && <p class="notice">{t.list.asksYou(open.targetName ?? t.someone)}</p>}
       {open ? (
         <a class="button" href={handoffPath(open)} aria-label={`${t.sessionsPage.where}: ${s.title}`}>
           {t.sessionsPage.where}
@@ -110,6 +116,7 @@ function Form({ store, session, onSent }: { store: Store; session: Session; onSe
   const [priority, setPriority] = useState<Priority>("normal");
   const [target, setTarget] = useState("");
   const [notes, setNotes] = useState("");
+  const [due, setDue] = useState<{ choice: WakeChoice; at: string }>({ choice: "never", at: "" });
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState("");
   // One key for what is written; the same words are handed off once.
@@ -118,7 +125,14 @@ function Form({ store, session, onSent }: { store: Store; session: Session; onSe
   const send = async (event: Event) => {
     event.preventDefault();
     if (busy) return;
-    const body = { intent, priority, target_user_id: target || null, engineer_notes: notes.trim() };
+    const wake: Wake | null = intent === "park" ? wakeOf(due.choice, due.at) : null;
+    const body = {
+      intent,
+      priority,
+      target_user_id: target || null,
+      engineer_notes: notes.trim(),
+      ...(wake ? { wake } : {}),
+    };
     const of = JSON.stringify(body);
     if (key.current.of !== of) key.current = { of, key: api.newKey() };
     setBusy(true);
@@ -175,11 +189,7 @@ function Form({ store, session, onSent }: { store: Store; session: Session; onSe
           ))}
         </ul>
       </div>
-      {looksSecret(notes) && (
-        <p class="failure" role="status">
-          {t.form.secret}
-        </p>
-      )}
+      <Secrets text={notes} />
       <div class="filters">
         <label>
           <span>{t.form.priority}</span>
@@ -206,6 +216,40 @@ function Form({ store, session, onSent }: { store: Store; session: Session; onSe
       <p id="target-hint" class="hint">
         {t.form.targetHint}
       </p>
+      {intent === "park" && (
+        <>
+          <div class="filters">
+            <label>
+              <span>{t.wake.label}</span>
+              <select
+                value={due.choice}
+                aria-describedby="wake-hint"
+                onChange={(e) => setDue({ ...due, choice: e.currentTarget.value as WakeChoice })}
+              >
+                {wakeChoices(new Date()).map(([choice, name]) => (
+                  <option key={choice} value={choice}>
+                    {name}
+                  </option>
+                ))}
+              </select>
+            </label>
+            {due.choice === "at" && (
+              <label>
+                <span>{t.wake.atLabel}</span>
+                <input
+                  type="datetime-local"
+                  required
+                  value={due.at}
+                  onInput={(e) => setDue({ ...due, at: e.currentTarget.value })}
+                />
+              </label>
+            )}
+          </div>
+          <p id="wake-hint" class="hint">
+            {t.wake.hint}
+          </p>
+        </>
+      )}
       {failure && <Failure text={failure} />}
       <p class="actions">
         <button type="submit" class="primary" aria-disabled={busy}>
@@ -224,15 +268,20 @@ const claimers = (store: Store, intent: string) =>
 
 function Sent({ store, handoff }: { store: Store; handoff: Handoff }) {
   const [h, setH] = useState(handoff);
+  const [deliveries, setDeliveries] = useState<Delivery[]>([]);
   const title = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     title.current?.focus();
+    const read = () => {
+      api.handoff(handoff, true).then(setH, () => undefined);
+      api.deliveries(handoff, true).then(setDeliveries, () => undefined);
+    };
+    // The feed tells once when people are announced, and once when all are told.
+    read();
     return store.watch((e) => {
-      if (e === null || e.handoff_id === handoff.id) api.handoff(handoff).then(setH, () => undefined);
+      if (e === null || e.handoff_id === handoff.id) read();
     });
   }, []);
-  const told = h.notifications.done;
-  const telling = h.notifications.pending + h.notifications.retrying;
   const names = claimers(store, h.intent)
     .filter((u) => u.id !== store.me.user_id)
     .map((u) => u.name);
@@ -245,8 +294,6 @@ function Sent({ store, handoff }: { store: Store; handoff: Handoff }) {
         <li>
           {t.form.sentTo(names)} {h.target_user_name && t.form.first(h.target_user_name)}
         </li>
-        {told > 0 && <li>{t.form.told(told)}</li>}
-        {telling > 0 && <li>{t.form.telling(telling)}</li>}
         {h.session.psa_ticket && <li>{t.form.ticket(h.session.psa_ticket)}</li>}
         {h.status === "claimed" && (
           <li>
@@ -254,6 +301,12 @@ function Sent({ store, handoff }: { store: Store; handoff: Handoff }) {
           </li>
         )}
       </ul>
+      {deliveries.length > 0 && (
+        <>
+          <h2>{t.told.title}</h2>
+          <ToldNames deliveries={deliveries} />
+        </>
+      )}
       <p class="actions">
         <a class="button primary" href={handoffPath(h)}>
           {t.form.open}

@@ -1,39 +1,67 @@
 import { useState } from "preact/hooks";
 import * as api from "../api/client";
 import type { Handoff } from "../api/types";
+import { reserved } from "../state/cards";
 import { explain, type Store } from "../state/store";
 import { t } from "../texts";
-import { Ago, Dialog, Failure } from "./bits";
+import { Ago, Dialog, Failure, useClock } from "./bits";
 import { useKeys } from "./keys";
+import { Secrets } from "./secrets";
 
-type Verb = "release" | "reassign" | "resolve" | "cancel";
+export type Verb = "release" | "reassign" | "resolve" | "cancel" | "return" | "answer";
 
 /** What the reader may do with a handoff now. The server decides; this only spares them a refusal. */
-export function allowed(h: Handoff, me: { user_id: string; role: string }): Set<Verb | "claim"> {
+export function allowed(h: Handoff, me: { user_id: string; role: string }, now: number): Set<Verb | "claim"> {
   const may = new Set<Verb | "claim">();
   const chief = me.role === "admin" || me.role === "owner";
-  const holds = h.status === "claimed" && (h.claimed_by === me.user_id || chief);
+  const sent = h.handed_off_by === me.user_id;
+  const add = (...verbs: (Verb | "claim")[]) => {
+    for (const verb of verbs) may.add(verb);
+  };
   if (h.status === "queued") {
-    if (h.intent === "park" || h.handed_off_by !== me.user_id) may.add("claim");
-    if (h.handed_off_by === me.user_id || chief) may.add("cancel");
-    if (chief) may.add("reassign");
+    const kept = reserved({ reservedUntil: h.reserved_until, target: h.target_user_id }, me.user_id, now);
+    if ((h.intent === "park" || !sent) && !kept) add("claim");
+    if (chief) add("reassign");
+    if (sent || chief) add("cancel");
   }
-  if (holds) for (const verb of ["release", "reassign", "resolve"] as const) may.add(verb);
+  if (h.status === "claimed" && (h.claimed_by === me.user_id || chief)) {
+    add("resolve");
+    if (h.claimed_by !== h.handed_off_by) add("return"); // or there is nobody else to ask
+    add("release", "reassign");
+  }
+  if (h.status === "returned") {
+    if (sent || chief) add("answer");
+    // Who asked need not wait for the answer.
+    if (h.target_user_id === me.user_id || chief) add("resolve", "release", "reassign");
+    if (sent || chief) add("cancel");
+  }
   return may;
 }
 
-export function Actions(props: { store: Store; handoff: Handoff; onChange: (h: Handoff) => void }) {
-  const { handoff: h, store } = props;
-  const [verb, setVerb] = useState<Verb | null>(null);
-  const may = allowed(h, store.me);
+export function Actions(props: {
+  store: Store;
+  handoff: Handoff;
+  onChange: (h: Handoff) => void;
+  verb: Verb | null;
+  setVerb: (verb: Verb | null) => void;
+}) {
+  const { handoff: h, store, verb, setVerb } = props;
+  const may = allowed(h, store.me, Date.now());
   const notice = store.notices.get(h.id);
   const busy = store.claiming.has(h.id);
+  // A reservation ends by itself.
+  useClock((now) => String(allowed(h, store.me, now).has("claim")));
   const claim = async () => {
     if (!may.has("claim")) return;
     const won = await store.claim(h);
     if (won) props.onChange(won);
   };
-  useKeys({ c: () => void claim(), e: () => may.has("resolve") && setVerb("resolve") });
+  useKeys({
+    c: () => void claim(),
+    e: () => may.has("resolve") && setVerb("resolve"),
+    a: () => may.has("answer") && setVerb("answer"),
+  });
+  const first = may.has("answer") ? "answer" : "resolve";
   return (
     <>
       {h.status === "claimed" && (
@@ -47,7 +75,9 @@ export function Actions(props: { store: Store; handoff: Handoff; onChange: (h: H
           )}
         </p>
       )}
-      {h.status === "queued" && !may.has("claim") && <p class="holder">{t.handoff.ownEscalation}</p>}
+      {h.status === "queued" && h.intent === "escalate" && h.handed_off_by === store.me.user_id && (
+        <p class="holder">{t.handoff.ownEscalation}</p>
+      )}
       {notice && h.status === "queued" && <p class="notice">{notice.text ?? t.claim.lost(notice.name, "")}</p>}
       {may.size > 0 && (
         // biome-ignore lint/a11y/useSemanticElements: these buttons are no fields of a form
@@ -57,16 +87,12 @@ export function Actions(props: { store: Store; handoff: Handoff; onChange: (h: H
               {busy ? t.claim.busy : t.claim.do} <kbd>c</kbd>
             </button>
           )}
-          {may.has("resolve") && (
-            <button type="button" class="primary" onClick={() => setVerb("resolve")}>
-              {t.actions.resolve} <kbd>e</kbd>
-            </button>
-          )}
-          {(["release", "reassign", "cancel"] as const).map(
+          {(["answer", "resolve", "return", "release", "reassign", "cancel"] as const).map(
             (v) =>
               may.has(v) && (
-                <button key={v} type="button" onClick={() => setVerb(v)}>
-                  {t.actions[v]}
+                <button key={v} type="button" class={v === first ? "primary" : ""} onClick={() => setVerb(v)}>
+                  {t.actions[v]} {v === "resolve" && <kbd>e</kbd>}
+                  {v === "answer" && <kbd>a</kbd>}
                 </button>
               ),
           )}
@@ -91,9 +117,10 @@ function Form(props: {
   const [failure, setFailure] = useState("");
   const [busy, setBusy] = useState(false);
   const [key] = useState(api.newKey); // the same for each try, so that it is done once
+  const asks = verb === "return" || verb === "answer";
   const send = async (event: Event) => {
     event.preventDefault();
-    if (busy) return;
+    if (busy || (asks && note.trim() === "")) return;
     setBusy(true);
     setFailure("");
     const text = note.trim() === "" ? null : note;
@@ -102,6 +129,8 @@ function Form(props: {
         release: () => api.release(h, { note: text }, key),
         cancel: () => api.cancel(h, { note: text }, key),
         reassign: () => api.reassign(h, { target_user_id: target, note: text }, key),
+        return: () => api.giveBack(h, { questions: note.trim() }, key),
+        answer: () => api.answer(h, { answer: note.trim() }, key),
         resolve: () => api.resolve(h, { resolution: text, ...(cause ? { cause } : {}) }, key),
       }[verb]();
       props.onChange(done);
@@ -121,6 +150,7 @@ function Form(props: {
               <option value="">{t.actions.choose}</option>
               {store.users
                 .filter((u) => u.role !== "viewer" && u.id !== h.claimed_by)
+                .filter((u) => h.intent === "park" || u.id !== h.handed_off_by)
                 .map((u) => (
                   <option key={u.id} value={u.id}>
                     {u.name}
@@ -130,10 +160,26 @@ function Form(props: {
             </select>
           </label>
         )}
+        {verb === "answer" && h.questions && <blockquote class="asked">{h.questions}</blockquote>}
         <label>
-          <span>{t.actions[`${verb}Note`]}</span>
-          <textarea rows={4} maxLength={10000} value={note} onInput={(e) => setNote(e.currentTarget.value)} />
+          <span>
+            {verb === "return" ? t.actions.returnNote(h.handed_off_by_name ?? t.someone) : t.actions[`${verb}Note`]}
+          </span>
+          <textarea
+            rows={4}
+            maxLength={10000}
+            required={asks}
+            value={note}
+            {...(asks ? { "aria-describedby": "form-hint" } : {})}
+            onInput={(e) => setNote(e.currentTarget.value)}
+          />
         </label>
+        <Secrets text={note} />
+        {asks && (
+          <p class="hint" id="form-hint">
+            {verb === "return" ? t.actions.returnHint : t.actions.answerHint(h.target_user_name ?? t.someone)}
+          </p>
+        )}
         {verb === "resolve" && h.briefing.version !== null && (
           <label>
             <span>{t.actions.cause}</span>

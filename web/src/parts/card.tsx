@@ -1,8 +1,10 @@
 import { go, handoffPath } from "../router";
-import type { Card } from "../state/cards";
+import { asks, type Card } from "../state/cards";
 import type { Store } from "../state/store";
 import { t } from "../texts";
-import { Age, Ago, clockTime, Priority } from "./bits";
+import { Age, Ago, clockTime, Priority, useClock } from "./bits";
+import { Viewers } from "./people";
+import { Wait } from "./wait";
 
 /** Claims, and leads to the handoff when it is won. */
 export async function claimAndOpen(store: Store, card: { id: string; session_id: string }): Promise<void> {
@@ -16,6 +18,10 @@ export function QueueCard({ card, store }: { card: Card; store: Store }) {
   const gone = card.status !== "queued";
   const busy = store.claiming.has(card.id);
   const me = store.me.user_id;
+  // While it lasts; the clock looks at it each second.
+  const kept = useClock((now) =>
+    card.status === "queued" && card.reservedUntil && Date.parse(card.reservedUntil) > now ? card.reservedUntil : "",
+  );
   const classes = ["card", card.priority, card.intent];
   if (store.arrived.has(card.id)) classes.push("arrived");
   if (gone) classes.push("gone");
@@ -24,10 +30,19 @@ export function QueueCard({ card, store }: { card: Card; store: Store }) {
       <div class="card-head">
         <Priority of={card.priority} />
         <span class={`chip intent ${card.intent}`}>{t.intents[card.intent] ?? card.intent}</span>
-        {card.target === me && <span class="chip you">{t.list.forYou}</span>}
+        {card.target === me && !kept && <span class="chip you">{t.list.forYou}</span>}
+        {kept && (
+          <span class={card.target === me ? "chip you" : "chip kept"}>
+            {card.target === me
+              ? t.list.reservedForYou(clockTime(kept))
+              : t.list.reserved(card.targetName ?? t.someone, clockTime(kept))}
+          </span>
+        )}
+        {card.wakeAt && <span class="chip">{t.list.wakes(clockTime(card.wakeAt))}</span>}
         {card.generation > 1 && <span class="chip">{t.list.again(card.generation)}</span>}
         <span class="age">
-          <Age since={card.createdAt} words={t.list.waitingFor} />
+          <Viewers of={store.viewers.get(card.id) ?? []} />
+          {!gone && <Wait card={card} />}
         </span>
       </div>
       <h2>
@@ -56,7 +71,13 @@ export function QueueCard({ card, store }: { card: Card; store: Store }) {
             )}
           </p>
         ) : gone ? (
-          <p class="notice">{card.holder ? t.list.heldBy(card.holderName ?? t.someone) : t.claim.gone}</p>
+          <p class="notice">
+            {card.holder
+              ? t.list.heldBy(card.holderName ?? t.someone)
+              : card.status === "returned"
+                ? t.list.waitsForAnswer(card.senderName ?? t.someone)
+                : t.claim.gone}
+          </p>
         ) : null}
         {(notice || gone) && (
           <a class="button" href={handoffPath(card)}>
@@ -68,7 +89,7 @@ export function QueueCard({ card, store }: { card: Card; store: Store }) {
             {t.claim.dismiss}
           </button>
         )}
-        {!gone && !notice?.at && (
+        {!gone && !notice?.at && (!kept || card.target === me) && (
           <button
             type="button"
             class="primary"
@@ -107,7 +128,13 @@ export function SmallCard({ card, me }: { card: Card; me: string }) {
       <p class="facts">
         <span>{card.client}</span>
         <span>
-          {card.status === "claimed" && card.claimedAt ? (
+          {card.status === "returned" ? (
+            <strong class={asks(card, me) ? "asks" : ""}>
+              {asks(card, me)
+                ? t.list.asksYou(card.targetName ?? t.someone)
+                : t.list.waitsForAnswer(card.senderName ?? t.someone)}
+            </strong>
+          ) : card.status === "claimed" && card.claimedAt ? (
             <Age
               since={card.claimedAt}
               words={(age) =>
@@ -115,7 +142,7 @@ export function SmallCard({ card, me }: { card: Card; me: string }) {
               }
             />
           ) : (
-            <Age since={card.createdAt} words={t.list.waitingFor} />
+            <Wait card={card} />
           )}
         </span>
       </p>

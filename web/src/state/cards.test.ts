@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { FeedEvent, Handoff } from "../api/types";
-import { Cards, compare, fromHandoff, readFilter, sections, writeFilter } from "./cards";
+import { asks, Cards, claimable, compare, fromHandoff, readFilter, sections, writeFilter } from "./cards";
 
 const me = "me";
 const event = (id: string, version: number, change: Partial<FeedEvent> = {}): FeedEvent =>
@@ -36,6 +36,10 @@ const row = (id: string, version: number, change: object = {}): Handoff =>
     psa: effect,
     documentation: effect,
     briefing: effect,
+    reserved_until: null,
+    queued_at: "2026-11-04T09:00:00Z",
+    claim_by: null,
+    wake_at: null,
     ...change,
   }) as unknown as Handoff;
 const ids = (cards: { id: string }[]) => cards.map((c) => c.id);
@@ -142,4 +146,57 @@ test("thousands of cards are sorted within a frame", () => {
     best = Math.min(best, performance.now() - began);
   }
   expect(best).toBeLessThan(50);
+});
+
+describe("questions to a sender", () => {
+  const cards = [
+    row("to-me", 3, {
+      status: "returned",
+      handed_off_by: me,
+      target_user_id: "ana",
+      created_at: "2026-11-01T09:00:00Z",
+    }),
+    row("sent", 1, { handed_off_by: me }),
+    row("by-me", 3, { status: "returned", target_user_id: me }),
+    row("theirs", 3, { status: "returned", target_user_id: "ana" }),
+    row("kept", 4, { target_user_id: "ana", reserved_until: "2026-11-04T10:00:00Z" }),
+    row("mine", 4, { target_user_id: me, reserved_until: "2026-11-04T10:00:00Z" }),
+  ].map(fromHandoff);
+  test("what asks me comes first of what I sent, and what I returned stays with me", () => {
+    const s = sections(cards, me, all, none);
+    expect(ids(s.sent)).toEqual(["to-me", "sent"]);
+    expect(ids(s.mine)).toEqual(["by-me"]);
+    expect(ids(s.queue).sort()).toEqual(["kept", "mine"]);
+    expect(cards.filter((c) => asks(c, me)).map((c) => c.id)).toEqual(["to-me"]);
+  });
+  test("an answered one is kept for who asked, for a time", () => {
+    const at = (time: string) => cards.filter((c) => claimable(c, me, Date.parse(time))).map((c) => c.id);
+    expect(at("2026-11-04T09:59:00Z")).toEqual(["mine"]);
+    expect(at("2026-11-04T10:00:00Z")).toEqual(["kept", "mine"]);
+  });
+});
+
+describe("the target of a wait", () => {
+  const by = "2026-11-04T09:30:00Z";
+  test("once known it stays for the generation, whatever comes late", () => {
+    const cards = new Cards();
+    cards.apply(event("a", 1, { queued_at: "2026-11-04T09:00:00Z" }));
+    expect(cards.all.get("a")?.claimBy).toBeNull();
+    cards.apply(event("a", 1, { claim_by: by }));
+    cards.apply(event("a", 1)); // a side effect, read before the ladder began
+    expect(cards.all.get("a")?.claimBy).toBe(by);
+    cards.apply(event("a", 2, { status: "claimed" }));
+    expect(cards.all.get("a")?.claimBy).toBeNull();
+    cards.apply(event("a", 3, { generation: 2 }));
+    expect(cards.all.get("a")?.claimBy).toBeNull();
+  });
+  test("orders the queue; what has none comes last", () => {
+    const list = [
+      row("none", 1, { created_at: "2026-11-01T00:00:00Z" }),
+      row("late", 1, { claim_by: "2026-11-04T12:00:00Z" }),
+      row("soon", 1, { claim_by: by, priority: "low" }),
+    ].map(fromHandoff);
+    expect(ids([...list].sort(compare(me, "due")))).toEqual(["soon", "late", "none"]);
+    expect(readFilter(new URLSearchParams("sort=due")).sort).toBe("due");
+  });
 });

@@ -22,6 +22,13 @@ export interface Card {
   holderName: string | null;
   claimedAt: string | null;
   createdAt: string;
+  /** Until when only the target may claim it, after an answer. It may have passed. */
+  reservedUntil: string | null;
+  /** While it waits, since when, and until when somebody should claim it. */
+  queuedAt: string | null;
+  claimBy: string | null;
+  /** When a parked session is due; null also when that is not known. */
+  wakeAt: string | null;
   /** Side effects that are retrying or failed, by kind. */
   trouble: Record<string, { state: string; reason: string | null; next: string | null }>;
 }
@@ -107,6 +114,10 @@ export function fromHandoff(h: Handoff): Card {
     holderName: h.claimed_by_name,
     claimedAt: h.claimed_at,
     createdAt: h.created_at,
+    reservedUntil: h.reserved_until,
+    queuedAt: h.queued_at,
+    claimBy: h.claim_by,
+    wakeAt: h.wake_at,
     trouble,
   };
 }
@@ -132,6 +143,11 @@ function fromEvent(e: FeedEvent, before: Card | null): Card {
     holderName: e.claimed_by_name,
     claimedAt: e.claimed_at,
     createdAt: e.created_at,
+    reservedUntil: e.reserved_until ?? null,
+    queuedAt: e.queued_at ?? null,
+    // It stays while the generation waits, and what was said before it was known may come later.
+    claimBy: e.claim_by ?? (e.status === "queued" && e.generation === before?.generation ? before.claimBy : null),
+    wakeAt: before?.wakeAt ?? null,
     trouble: before?.trouble ?? {},
   };
 }
@@ -150,7 +166,7 @@ export interface Filter {
   q: string;
   intent: "" | Intent;
   priority: "" | Priority;
-  sort: "priority" | "oldest" | "newest";
+  sort: "priority" | "due" | "oldest" | "newest";
 }
 
 export function readFilter(query: URLSearchParams): Filter {
@@ -162,7 +178,7 @@ export function readFilter(query: URLSearchParams): Filter {
     q: query.get("q") ?? "",
     intent: one("intent", ["", "park", "escalate"], ""),
     priority: one("priority", ["", "low", "normal", "high", "critical"], ""),
-    sort: one("sort", ["priority", "oldest", "newest"], "priority"),
+    sort: one("sort", ["priority", "due", "oldest", "newest"], "priority"),
   };
 }
 
@@ -185,11 +201,24 @@ export function compare(me: string, sort: Filter["sort"]): (a: Card, b: Card) =>
   const oldest = (a: Card, b: Card) => text(a.createdAt, b.createdAt) || text(a.id, b.id);
   if (sort === "oldest") return oldest;
   if (sort === "newest") return (a, b) => oldest(b, a);
+  // What has no target comes after all that has one.
+  if (sort === "due") return (a, b) => text(a.claimBy ?? "~", b.claimBy ?? "~") || oldest(a, b);
   return (a, b) =>
     Number(b.target === me) - Number(a.target === me) ||
     (ranks[b.priority] ?? 1) - (ranks[a.priority] ?? 1) ||
     oldest(a, b);
 }
+
+/** Whether a handoff is kept for who asked its sender something, and that is somebody else than me. */
+export const reserved = (c: { reservedUntil: string | null; target: string | null }, me: string, now: number) =>
+  c.reservedUntil !== null && c.target !== me && Date.parse(c.reservedUntil) > now;
+
+/** Whether I may claim it now. */
+export const claimable = (c: Card, me: string, now: number) =>
+  c.status === "queued" && !(c.intent === "escalate" && c.sender === me) && !reserved(c, me, now);
+
+/** Whether its sender, me, is asked something. */
+export const asks = (c: Card, me: string) => c.status === "returned" && c.sender === me;
 
 export interface Sections {
   queue: Card[];
@@ -198,6 +227,8 @@ export interface Sections {
   /** How many wait, whatever the filter. */
   waiting: number;
 }
+
+const open = new Set(["queued", "claimed", "returned"]);
 
 const matches = (c: Card, words: string[]) => {
   if (words.length === 0) return true;
@@ -216,11 +247,12 @@ export function sections(cards: Iterable<Card>, me: string, f: Filter, stay: Rea
     const wanted = (!f.intent || c.intent === f.intent) && (!f.priority || c.priority === f.priority);
     if ((waits || (stay.has(c.id) && !(c.status === "claimed" && c.holder === me))) && wanted && matches(c, words))
       s.queue.push(c);
-    if (c.status === "claimed" && c.holder === me) s.mine.push(c);
-    else if (c.sender === me && (c.status === "queued" || c.status === "claimed")) s.sent.push(c);
+    if ((c.status === "claimed" && c.holder === me) || (c.status === "returned" && c.target === me)) s.mine.push(c);
+    else if (c.sender === me && open.has(c.status)) s.sent.push(c);
   }
   s.queue.sort(compare(me, f.sort));
   s.mine.sort(compare(me, "priority"));
-  s.sent.sort(compare(me, "newest"));
+  const newest = compare(me, "newest");
+  s.sent.sort((a, b) => Number(asks(b, me)) - Number(asks(a, me)) || newest(a, b));
   return s;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { complete, looksSecret } from "./complete";
+import { complete, looksSecret, takenOut } from "./complete";
 
 test.each([
   ["", []],
@@ -21,3 +21,9 @@ test.each([
   ["Reset their password and it worked.", false],
   ["Token expired at noon.", false],
 ])("%j looks secret: %s", (notes, secret) => expect(looksSecret(notes)).toBe(secret));
+
+test("what was taken out of a text is shown by its kind, with what stands before it", () => {
+  const text = `All fine here.\nThe firewall is at 10.0.0.1, and its password is «password:3f9a1c07b2», not the old one.\n«not:one»\nkey «api-key:0123456789»`;
+  expect(takenOut(text)).toEqual(["…all is at 10.0.0.1, and its password is «password»…", "key «api-key»"]);
+  expect(takenOut("nothing")).toEqual([]);
+});

@@ -27,3 +27,19 @@ const secret =
 
 /** Whether the notes look as if there were a credential in them. */
 export const looksSecret = (notes: string) => secret.test(notes);
+
+const placeholder = /«([a-z0-9_-]+):[0-9a-f]{10}»/;
+
+/** The lines of a redacted text that something was taken out of, shortened around the first of it. */
+export function takenOut(redacted: string): string[] {
+  const lines: string[] = [];
+  for (const line of redacted.split("\n")) {
+    const found = placeholder.exec(line);
+    if (!found) continue;
+    const from = Math.max(0, found.index - 40);
+    const to = found.index + found[0].length;
+    const shown = `${from > 0 ? "…" : ""}${line.slice(from, to)}${to < line.length ? "…" : ""}`;
+    lines.push(shown.replace(placeholder, "«$1»").trim());
+  }
+  return lines;
+}

@@ -1,11 +1,14 @@
 // The state that all pages share, and what changes it. Pages subscribe to it.
 import { useEffect, useReducer } from "preact/hooks";
 import * as api from "../api/client";
-import type { FeedEvent, Handoff, Me, User } from "../api/types";
+import type { FeedEvent, Handoff, Me, User, Viewer } from "../api/types";
+import { Alerts } from "../feed/alerts";
 import { type Following, follow } from "../feed/follow";
+import { lookAround } from "../feed/presence";
 import type { Link, News } from "../feed/stream";
+import { clockTime } from "../parts/bits";
 import { t } from "../texts";
-import { type Card, Cards, sections } from "./cards";
+import { asks, type Card, Cards, claimable, sections } from "./cards";
 
 export interface Notice {
   name: string;
@@ -32,12 +35,16 @@ export class Store {
   /** The last thing worth saying aloud. */
   said = "";
   users: User[] = [];
+  /** Who of the others looks at which handoff now. */
+  viewers = new Map<string, Viewer[]>();
 
   private readonly listeners = new Set<() => void>();
   private readonly watchers = new Set<(e: FeedEvent | null, type: string) => void>();
   private following: Following | null = null;
   private pending: ReturnType<typeof setTimeout> | null = null;
+  private alerts: Alerts | null = null;
   private fresh: string[] = [];
+  private around: { stop: () => void; pages: number } | null = null;
   private reading = false;
   private again = false;
   private lastLive = 0;
@@ -45,6 +52,7 @@ export class Store {
   constructor(readonly me: Me) {}
 
   start(): void {
+    this.alerts = new Alerts();
     this.following = follow(
       this.me.user_id,
       (n) => this.hear(n),
@@ -61,6 +69,30 @@ export class Store {
 
   stop(): void {
     this.following?.stop();
+    this.alerts?.stop();
+  }
+
+  /** Keeps the viewers current for a page that shows them. */
+  watchViewers(): () => void {
+    this.around ??= {
+      pages: 0,
+      stop: lookAround((viewers) => {
+        this.viewers = viewers;
+        this.changed();
+      }),
+    };
+    this.around.pages++;
+    return () => {
+      if (!this.around || --this.around.pages > 0) return;
+      this.around.stop();
+      this.around = null;
+    };
+  }
+
+  /** Takes who else looks at a handoff, as its page has just heard. */
+  seenBy(id: string, viewers: Viewer[]): void {
+    this.viewers.set(id, viewers);
+    this.changed();
   }
 
   hurry(): void {
@@ -100,7 +132,9 @@ export class Store {
 
   private title(): string {
     const s = sections(this.cards.all.values(), this.me.user_id, noFilter, none);
-    return t.title(s.waiting, s.mine.length);
+    const me = this.me.user_id;
+    const held = s.mine.filter((c) => c.status === "claimed").length;
+    return t.title(s.waiting, held + s.sent.filter((c) => asks(c, me)).length);
   }
 
   private announce(): void {
@@ -133,9 +167,20 @@ export class Store {
     const e = news.data as FeedEvent;
     if (typeof e?.handoff_id !== "string" || typeof e.version !== "number") return; // of a kind that comes later
     const step = this.cards.apply(e);
-    if (step) this.moved(step.before, step.after);
+    if (step) {
+      this.moved(step.before, step.after);
+      this.alert(step.before, step.after, e);
+    }
     for (const watcher of this.watchers) watcher(e, news.type);
     this.changed();
+  }
+
+  /** Calls for what the reader may claim now and could not before, unless they did that themselves. */
+  private alert(before: Card | null, after: Card, e: FeedEvent): void {
+    const me = this.me.user_id;
+    const now = Date.now();
+    if (e.actor_id === me || !claimable(after, me, now) || (before && claimable(before, me, now))) return;
+    this.alerts?.card(after);
   }
 
   private moved(before: Card | null, after: Card): void {
@@ -146,6 +191,8 @@ export class Store {
       this.arrived.add(after.id);
       this.fresh.push(after.id);
     }
+    if (asks(after, me) && !(before && asks(before, me)))
+      this.said = t.live.asks(after.targetName ?? t.someone, after.title);
     if (waits(before) && !waits(after)) {
       this.arrived.delete(after.id);
       this.lingering.add(after.id);
@@ -227,6 +274,7 @@ export function explain(error: unknown): string {
   const p = api.asProblem(error);
   if (p.claimed)
     return t.claim.lost(p.claimed.claimed_by_name, t.ago((Date.now() - Date.parse(p.claimed.claimed_at)) / 1000));
+  if (p.reserved) return t.claim.reserved(p.reserved.reserved_for_name, clockTime(p.reserved.reserved_until));
   return t.errors[p.code] ?? t.error(p.message, p.requestId);
 }
 

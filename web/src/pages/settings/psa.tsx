@@ -127,7 +127,9 @@ function Connection({ store, kinds, connection, set }: Parts) {
       const problem = plain.asProblem(e);
       if (problem.fields.length > 0) {
         const fields = problem.fields.map((f) => ({ ...f, field: f.field.replace(/^\/connection/, "") }));
-        form.refuse(new plain.Problem(problem.status, problem.code, problem.message, problem.requestId, null, fields));
+        form.refuse(
+          new plain.Problem(problem.status, problem.code, problem.message, problem.requestId, null, null, fields),
+        );
       } else setFailure(explain(problem));
     }
   };
