@@ -425,7 +425,7 @@ func checkAnswers(ix *index) []Violation {
 		if !expected {
 			found = append(found, Violation{Handoff: op.Handoff, What: "an answer that should not be", Shows: []string{op.String()}})
 		}
-		if op.Key != "" {
+		if op.Key != "" && op.Door == "" {
 			r := request{op.Key, op.By}
 			if before, ok := accepted[r]; ok && op.Call > before && op.Refused() && op.Code != models.CodeUnavailable {
 				found = append(found, Violation{Handoff: op.Handoff, What: "a request was accepted, and refused when it was repeated", Shows: []string{op.String()}})
