@@ -46,7 +46,12 @@ func Checks() []Check {
 		{Name: "briefed", Promise: "each handoff has a briefing, and its making ends with what readers are told", run: checkBriefed},
 		{Name: "briefings", Promise: "no briefing is lost, the rules' comes first, and none shows as fact what rests on nothing", run: checkBriefings},
 		{Name: "books", Promise: "what the model bills is on the books", run: checkBooks},
-		{Name: "secrets", Promise: "no credential is where it does not belong: logs, histories, the model, tickets, briefings, the database, answers", run: checkSecrets},
+		{Name: "notified", Promise: "none of the notifications that are due is lost, and each ends as readers are told", run: checkNotified},
+		{Name: "notified-once", Promise: "nobody is told twice where a channel can tell, and what comes again has the same id", run: checkNotifiedOnce},
+		{Name: "relevant", Promise: "nobody is told of what was over already when its turn came", run: checkRelevant},
+		{Name: "ladders", Promise: "each ladder calls whom it should, not before it should, and stops with the wait", run: checkLadders},
+		{Name: "leases", Promise: "who falls silent is asked and loses the handoff, and nobody else does", run: checkLeases},
+		{Name: "secrets", Promise: "no credential is where it does not belong: logs, histories, the model, tickets, messages, briefings, the database, answers", run: checkSecrets},
 		{Name: "alive", Promise: "no process of Baton ended by itself, and people got their work done", run: checkAlive},
 	}
 }
@@ -155,9 +160,9 @@ func (ix *index) effect(op Op) (Entry, bool) {
 	}
 	for _, e := range h.Timeline {
 		switch {
-		case op.Verb != e.Verb || op.By != e.By:
+		case op.Verb != e.Verb || op.By != e.By || op.Door != "" && op.Generation != e.Generation:
 		case op.Door == models.DoorLease:
-			if e.Door == op.Door && e.Generation == op.Generation {
+			if e.Door == op.Door {
 				return e, true
 			}
 		case op.Verb == models.VerbCreate,

@@ -25,11 +25,11 @@ import (
 const claimButton = "baton_claim"
 
 // lately is how many of the newest messages somebody looks at.
-const lately = 6
+const lately = 4
 
 // answer lets somebody claim from where they were told.
 func (c *crowd) answer(ctx context.Context, p Person, rng *rand.Rand) {
-	if slices.Contains(p.By, notify.ChannelSlack) && rng.IntN(3) > 0 || rng.IntN(4) == 0 {
+	if !slices.Contains(p.By, notify.ChannelEmail) || slices.Contains(p.By, notify.ChannelSlack) && rng.IntN(2) == 0 {
 		c.press(ctx, p, rng)
 		return
 	}
