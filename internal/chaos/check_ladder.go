@@ -369,7 +369,8 @@ func (ix *index) hasty(h *HandoffTruth, claim, end Entry, lease Lease, calls []C
 	var decided Call
 	var reminded, asked bool
 	for _, c := range calls {
-		if c.Step == "" && c.Version == claim.Version && c.Taken {
+		// An attempt that is made again finds that it has been taken back already.
+		if c.Step == "" && c.Version == claim.Version && (c.Taken || c.Attempt > 1) && c.At.Before(end.At.Add(slip)) {
 			decided = c
 		}
 		reminded = reminded || strings.HasPrefix(c.Step, fmt.Sprintf("lease/%d/remind/", claim.Version))
