@@ -129,7 +129,7 @@ func (c *crowd) stillHere(ctx context.Context, p Person, h handoff, rng *rand.Ra
 // goOn lets somebody who has a lease go on working for a while, and say so.
 // Then they fall silent.
 func (c *crowd) goOn(ctx context.Context, p Person, h handoff, rng *rand.Rand) {
-	for range rng.IntN(3) {
+	for range rng.IntN(2) {
 		wait(ctx, time.Duration(500+rng.IntN(1500))*time.Millisecond)
 		c.stillHere(ctx, p, h, rng)
 	}

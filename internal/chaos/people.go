@@ -203,7 +203,12 @@ func (c *crowd) act(ctx context.Context, p Person, rng *rand.Rand) {
 	if done.Verb == models.VerbReturn && done.Accepted() && rng.IntN(4) > 0 {
 		// Who asked waits for a while, as people do.
 		wait(ctx, time.Duration(100+rng.IntN(500))*time.Millisecond)
-		c.insist(ctx, Op{Verb: models.VerbAnswer, By: h.sender, Account: p.Account, Session: h.session, Handoff: h.id, Intent: h.intent, Key: uuid.NewString()}, rng)
+		again := Op{Verb: models.VerbAnswer, By: h.sender, Account: p.Account, Session: h.session, Handoff: h.id, Intent: h.intent, Key: uuid.NewString()}
+		c.insist(ctx, again, rng)
+		if rng.IntN(2) == 0 { // and others do not
+			again.Verb, again.By, again.Key = models.VerbClaim, c.colleague(p, h, rng), uuid.NewString()
+			c.insist(ctx, again, rng)
+		}
 	}
 	if done.Verb == models.VerbClaim && done.Accepted() && c.ladders[p.Account].Lease != (Lease{}) {
 		c.goOn(ctx, p, h, rng)

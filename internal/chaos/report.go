@@ -50,7 +50,7 @@ func (r *Record) Summary(w io.Writer, violations []Violation) error {
 	for _, kind := range slices.Sorted(maps.Keys(faults)) {
 		line(kind, faults[kind])
 	}
-	transitions, notes, events, frames, connections, history := 0, 0, 0, 0, 0, 0
+	transitions, calls, notes, events, frames, connections, history := 0, 0, 0, 0, 0, 0, 0
 	doors, states := map[models.Door]int{}, map[models.DeliveryState]int{}
 	for _, h := range r.Truth.Handoffs {
 		transitions += len(h.Timeline)
@@ -59,6 +59,11 @@ func (r *Record) Summary(w io.Writer, violations []Violation) error {
 		}
 		for _, d := range h.Deliveries {
 			states[d.State]++
+		}
+	}
+	for _, c := range r.Truth.Calls {
+		if c.Done && c.Step != "" {
+			calls++
 		}
 	}
 	for _, t := range r.Truth.Tickets {
@@ -79,7 +84,7 @@ func (r *Record) Summary(w io.Writer, violations []Violation) error {
 	line("accepted transitions", transitions)
 	line("tickets", len(r.Truth.Tickets))
 	line("notes in tickets", notes)
-	line("calls of ladders", len(r.Truth.Calls)-doors[models.DoorLease])
+	line("calls of ladders", calls)
 	line("leases that ended", doors[models.DoorLease])
 	line("claims by links", doors[models.DoorLink])
 	line("claims in Slack", doors[models.DoorSlack])
