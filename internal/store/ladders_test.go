@@ -159,6 +159,7 @@ func TestAHolderIsHeardAtOnce(t *testing.T) {
 	at := time.Now().Add(time.Hour)
 	require.NoError(t, w.RecordLadder(ctx, ladderOf(snap, models.LadderCalling, "the whole team is told", &at)))
 	held := extend(t, snap, models.VerbClaim, w.ana, nil, "r1")
+	held.Transitions[1].At = time.Now().Add(-time.Minute).UTC().Truncate(time.Microsecond)
 	require.NoError(t, w.project(ctx, held))
 	require.NoError(t, w.StillHere(ctx, snap.SessionID, snap.HandoffID, w.ana.UserID))
 	said := time.Now()
