@@ -161,10 +161,10 @@ func (c *crowd) act(ctx context.Context, p Person, rng *rand.Rand) {
 	case 0, 1, 2, 3:
 		c.enrich(ctx, p, h, rng)
 		return
-	case 4, 5, 6, 7:
+	case 4, 5, 6, 7, 8, 9:
 		c.answer(ctx, p, rng)
 		return
-	case 8:
+	case 10:
 		c.stillHere(ctx, p, h, rng)
 		return
 	}

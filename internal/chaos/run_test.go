@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"os"
@@ -41,6 +42,7 @@ type guard struct {
 	// only is what has to break for it to be noticed, as [Options.Only] has it;
 	// the others show on a calm day.
 	only string
+	seed uint64 // of a plan that breaks that early; 1 when 0
 }
 
 // guards are the precautions that the promises rest on, each with what
@@ -167,7 +169,7 @@ var guards = []guard{
 		caught: []string{"relevant"},
 	},
 	{
-		name: "a message is looked for before it is sent again", file: "internal/notify/slack/slack.go", only: "slack",
+		name: "a message is looked for before it is sent again", file: "internal/notify/slack/slack.go", only: "slack", seed: 33,
 		from:   `if m.MaybeSent {`,
 		to:     `if m.MaybeSent && false {`,
 		caught: []string{"notified-once"},
@@ -197,12 +199,6 @@ var guards = []guard{
 		caught: []string{"leases"},
 	},
 	{
-		name: "a link is for one generation", file: "internal/doors/doors.go",
-		from:   `Verb: models.VerbClaim, SessionID: session, HandoffID: handoff, Generation: generation, Door: door,`,
-		to:     `Verb: models.VerbClaim, SessionID: session, HandoffID: handoff, Door: door,`,
-		caught: []string{"kept"},
-	},
-	{
 		name: "messages have no secrets", file: "activities/message.go",
 		from:   `s, err := d.tell(ctx, BriefingInput{AccountID: r.AccountID, SessionID: r.SessionID, HandoffID: r.HandoffID}, &note)`,
 		to:     `unmasked := note` + "\n\t" + `s, err := d.tell(ctx, BriefingInput{AccountID: r.AccountID, SessionID: r.SessionID, HandoffID: r.HandoffID}, &note)` + "\n\t" + `note = unmasked`,
@@ -227,7 +223,7 @@ func TestGuards(t *testing.T) {
 				t.Skip("run with BATON_CHAOS_GUARDS=all")
 			}
 			baton := buildBaton(t, "-overlay", overlay)
-			o := Options{Seed: 1, Duration: 8 * time.Second, Accounts: 2, Baton: baton, Calm: true, Settle: 30 * time.Second}
+			o := Options{Seed: cmp.Or(g.seed, 1), Duration: 8 * time.Second, Accounts: 2, Baton: baton, Calm: true, Settle: 30 * time.Second}
 			if g.only != "" {
 				o.Calm, o.Only, o.Duration, o.Settle = false, g.only, 15*time.Second, time.Minute
 			}
