@@ -253,14 +253,15 @@ type Message struct {
 	Claims bool `json:"claims,omitempty"`
 }
 
-// pageOf is the address of a handoff in a message.
-var pageOf = regexp.MustCompile(publicURL + `/sessions/([0-9a-f-]{36})/handoffs/([0-9a-f-]{36})`)
+// pageOf is the address of a handoff in a message, also as earlier builds had
+// it.
+var pageOf = regexp.MustCompile(publicURL + `/(?:sessions/[0-9a-f-]{36}/handoffs/|\?handoff=)([0-9a-f-]{36})`)
 
 // handoffsIn are the handoffs that a text names, each once.
 func handoffsIn(text string) []uuid.UUID {
 	var ids []uuid.UUID
 	for _, m := range pageOf.FindAllStringSubmatch(text, -1) {
-		if id, err := uuid.Parse(m[2]); err == nil && !slices.Contains(ids, id) {
+		if id, err := uuid.Parse(m[1]); err == nil && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}
