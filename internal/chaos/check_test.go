@@ -398,7 +398,9 @@ func TestChecksCanFail(t *testing.T) {
 			d.State, d.Reason = models.DeliverySkipped, "Not sent: the handoff was claimed before."
 		}, "notified"},
 		{"what is not sent comes", func(t *testing.T, r *Record) {
-			_, d := someNotice(t, r, func(h *HandoffTruth, d DeliveryTruth) bool { return sent(h, d) && h.overAt(d.Version, d.Generation) != nil })
+			_, d := someNotice(t, r, func(h *HandoffTruth, d DeliveryTruth) bool {
+				return sent(h, d) && h.overAt(d.Version, d.Generation) != nil
+			})
 			d.State, d.Reason, d.UpdatedAt = models.DeliverySkipped, "Not sent: the handoff was claimed before.", d.UpdatedAt.Add(time.Hour)
 		}, "notified"},
 		{"nobody is told why something is not sent", func(t *testing.T, r *Record) {

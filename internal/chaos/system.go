@@ -322,9 +322,13 @@ func (s *system) people(ctx context.Context, accounts int) ([]Person, error) {
 		role models.Role
 		by   []notify.ChannelName // empty: in Baton itself, and nowhere else
 	}{
-		{"Sam", models.RoleEngineer, []notify.ChannelName{notify.ChannelEmail}}, {"Sue", models.RoleEngineer, []notify.ChannelName{}}, // hand off
-		{"Ana", models.RoleEngineer, []notify.ChannelName{notify.ChannelSlack}}, {"Ben", models.RoleEngineer, []notify.ChannelName{notify.ChannelEmail}},
-		{"Cem", models.RoleEngineer, []notify.ChannelName{}}, // claim, as those above do
+		// Who hands off,
+		{"Sam", models.RoleEngineer, []notify.ChannelName{notify.ChannelEmail}},
+		{"Sue", models.RoleEngineer, []notify.ChannelName{}},
+		// and who claims.
+		{"Ana", models.RoleEngineer, []notify.ChannelName{notify.ChannelSlack}},
+		{"Ben", models.RoleEngineer, []notify.ChannelName{notify.ChannelEmail}},
+		{"Cem", models.RoleEngineer, []notify.ChannelName{}},
 		{"Ada", models.RoleAdmin, []notify.ChannelName{notify.ChannelSlack, notify.ChannelEmail}},
 	}
 	var people []Person

@@ -201,7 +201,7 @@ const (
 	// openLadders end with their handoffs, openRecipients when all is told.
 	openLadders    = "WorkflowType = 'LadderWorkflow' AND ExecutionStatus = 'Running'"
 	openRecipients = "WorkflowType = 'RecipientWorkflow' AND ExecutionStatus = 'Running'"
-	openEffects  = "WorkflowType IN ('EffectWorkflow', 'TicketWorkflow', 'BriefingWorkflow') AND ExecutionStatus = 'Running'"
+	openEffects    = "WorkflowType IN ('EffectWorkflow', 'TicketWorkflow', 'BriefingWorkflow') AND ExecutionStatus = 'Running'"
 )
 
 func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error) {
