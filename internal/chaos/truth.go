@@ -472,7 +472,7 @@ func (s *system) settled(ctx context.Context, readers []*reader) error {
 	if len(running) != open {
 		return fmt.Errorf("%d handoffs are open, and %d workflows run", open, len(running))
 	}
-	if err := s.calm(ctx, conn); err != nil {
+	if err := s.told(ctx, conn); err != nil {
 		return err
 	}
 	if outlived, err := s.list(ctx, openEffects); err != nil || len(outlived) > 0 {
