@@ -27,8 +27,8 @@ func (c *crowd) enrich(ctx context.Context, p Person, h handoff, rng *rand.Rand)
 	case n < 4:
 		id := uuid.New()
 		body := map[string]any{"steps": []map[string]any{c.step(id, rng)}}
+		s := Sign{By: p.ID, Session: h.session, Handoff: h.id, Step: true, Call: time.Since(c.began)}
 		for range tries { // a step that is sent again is the same step
-			s := Sign{By: p.ID, Session: h.session, Handoff: h.id, Step: true, Call: time.Since(c.began)}
 			status := c.aside(ctx, p, rng.IntN(replicas), http.MethodPost, path+"/steps", body)
 			if status == http.StatusOK {
 				c.mu.Lock()
