@@ -262,7 +262,7 @@ func checkLadders(ix *index) []Violation {
 				wrong("%s was called, which its ladder does not have", step)
 			}
 		}
-		if what := h.misplaced(); what != "" {
+		if what := ix.misplaced(h); what != "" {
 			wrong("%s", what)
 		}
 	}
@@ -300,13 +300,14 @@ func (ix *index) lateRows(w waiting, c Call) int {
 }
 
 // misplaced says what is wrong with where a ladder stands, now that all has
-// come to rest.
-func (h *HandoffTruth) misplaced() string {
+// come to rest. One that was closed before its ladder began has none.
+func (ix *index) misplaced(h *HandoffTruth) string {
 	want := map[models.Status]models.LadderState{
 		models.StatusQueued: models.LadderSpent, models.StatusClaimed: models.LadderHeld, models.StatusReturned: models.LadderPaused,
 		models.StatusResolved: models.LadderEnded, models.StatusCancelled: models.LadderEnded,
 	}[h.State.Status]
 	switch l := h.Ladder; {
+	case l == nil && h.State.Status.Closed() && !ix.followedByLadder(h):
 	case l == nil:
 		return "it has no ladder"
 	case l.State != want || l.Version != h.State.Version || l.Generation != h.State.Generation:
@@ -315,6 +316,12 @@ func (h *HandoffTruth) misplaced() string {
 		return "its ladder has not come to rest"
 	}
 	return ""
+}
+
+// followedByLadder reports whether a workflow ever followed the handoff.
+func (ix *index) followedByLadder(h *HandoffTruth) bool {
+	id := fmt.Sprintf("ladder/%s/%s", h.Account, h.ID)
+	return slices.ContainsFunc(ix.Truth.PeopleRuns, func(run LadderRun) bool { return run.Workflow == id })
 }
 
 // checkLeases looks at what was taken back, and at what was not.

@@ -507,6 +507,9 @@ func TestChecksCanFail(t *testing.T) {
 			h, _ := someNotice(t, r, lasting)
 			h.Ladder = nil
 		}, "ladders"},
+		{"the end of a ladder is lost", func(t *testing.T, r *Record) {
+			truthOf(r, someOp(t, r, models.VerbResolve, Op.Accepted).Handoff).Ladder = nil
+		}, "ladders"},
 		{"the workflow of a recipient fails", func(_ *testing.T, r *Record) { r.Truth.PeopleRuns[0].Status = "Failed" }, "ladders"},
 		{"the workflow of a ladder could not be replayed", func(_ *testing.T, r *Record) {
 			r.Truth.PeopleRuns[0].Failed = []string{"NonDeterministicError: [TMPRL1100]"}

@@ -345,7 +345,8 @@ func (s *system) told(ctx context.Context, conn *pgx.Conn) error {
 	var climbing, untold, outdated, open int
 	err := conn.QueryRow(ctx, `SELECT
 			(SELECT count(*) FROM handoffs h LEFT JOIN handoff_ladders l ON l.account_id = h.account_id AND l.handoff_id = h.id
-				WHERE h.version > 0 AND (l.version IS DISTINCT FROM h.version OR l.next_at IS NOT NULL)),
+				WHERE h.version > 0 AND (l.version <> h.version OR l.next_at IS NOT NULL
+					OR l.version IS NULL AND h.status NOT IN ('resolved', 'cancelled'))),
 			(SELECT count(*) FROM deliveries WHERE state IN ('pending', 'held', 'retrying')),
 			(SELECT count(*) FROM deliveries d JOIN handoffs h ON h.account_id = d.account_id AND h.id = d.handoff_id
 				WHERE d.state = 'done' AND d.channel = 'slack' AND d.shown_version IS NULL AND d.bundle_id IS NULL
