@@ -87,7 +87,7 @@ chaos: bin/temporal build bin/baton-old ## break a whole Baton and check its pro
 
 .PHONY: chaos-guards
 chaos-guards: bin/temporal ## take each guard out of Baton, one at a time, and see that chaos notices
-	BATON_CHAOS_GUARDS=all go test -race -count=1 -v -timeout 30m -run TestGuards ./internal/chaos
+	BATON_CHAOS_GUARDS=all go test -race -count=1 -v -timeout 60m -run TestGuards ./internal/chaos
 
 .PHONY: bin/baton-old
 bin/baton-old:

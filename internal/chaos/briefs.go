@@ -27,12 +27,14 @@ func (c *crowd) enrich(ctx context.Context, p Person, h handoff, rng *rand.Rand)
 	case n < 4:
 		id := uuid.New()
 		body := map[string]any{"steps": []map[string]any{c.step(id, rng)}}
+		s := Sign{By: p.ID, Session: h.session, Handoff: h.id, Step: true, Call: time.Since(c.began)}
 		for range tries { // a step that is sent again is the same step
 			status := c.aside(ctx, p, rng.IntN(replicas), http.MethodPost, path+"/steps", body)
 			if status == http.StatusOK {
 				c.mu.Lock()
 				c.stepped = append(c.stepped, h.session)
 				c.mu.Unlock()
+				c.sign(s)
 			}
 			if status != 0 && status < http.StatusInternalServerError {
 				return
@@ -82,7 +84,8 @@ func (c *crowd) aside(ctx context.Context, p Person, replica int, method, path s
 }
 
 // freshen has the briefings renewed that do not know the last steps, or wait for
-// more. They would be by themselves, half a minute later.
+// more, or whose renewal was not heard of. They would be by themselves, half a
+// minute later, or when the housekeeping comes.
 func (c *crowd) freshen(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, c.sys.databaseURL)
 	if err != nil {
@@ -92,7 +95,8 @@ func (c *crowd) freshen(ctx context.Context) error {
 	rows, err := conn.Query(ctx, `SELECT h.account_id, h.session_id, h.id FROM handoffs h
 		JOIN ai_sessions s ON s.account_id = h.account_id AND s.id = h.session_id
 		JOIN handoff_effects e ON e.account_id = h.account_id AND e.handoff_id = h.id AND e.kind = 'briefing'
-		WHERE h.status IN ('queued', 'claimed', 'returned') AND (e.step_count < s.step_count OR s.id = ANY ($1) AND e.state = 'done')`, c.stepped)
+		WHERE h.status IN ('queued', 'claimed', 'returned') AND (e.step_count < s.step_count OR s.id = ANY ($1) AND e.state = 'done'
+			OR e.state = 'pending' AND e.attempts = 0 AND e.updated_at < now() - interval '11 seconds')`, c.stepped)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,8 @@ func (s *Store) Ladder(ctx context.Context, sessionID, handoffID uuid.UUID) (mod
 
 const (
 	// recordLadderSQL keeps the policy of the first time, and what the holder
-	// showed while they hold the same generation.
+	// showed: they may have done so before the ladder heard of their claim. What
+	// an earlier holder showed is before that, and so does not count.
 	recordLadderSQL = `INSERT INTO handoff_ladders AS l (account_id, handoff_id, policy, state, reason, generation, version,
 			next, next_at, claim_by, lease_until, created_at, updated_at)
 		SELECT @account, @handoff, @policy, @state, @reason, @generation, @version, @next, @next_at, @claim_by, @lease_until, @updated, @updated
@@ -106,7 +107,6 @@ const (
 		ON CONFLICT (account_id, handoff_id) DO UPDATE SET state = EXCLUDED.state, reason = EXCLUDED.reason,
 			generation = EXCLUDED.generation, version = EXCLUDED.version, next = EXCLUDED.next, next_at = EXCLUDED.next_at,
 			claim_by = EXCLUDED.claim_by, lease_until = EXCLUDED.lease_until, updated_at = EXCLUDED.updated_at,
-			seen_at = CASE WHEN EXCLUDED.version = l.version THEN l.seen_at END,
 			taking = CASE WHEN EXCLUDED.generation = l.generation THEN l.taking END
 		WHERE l.version <= EXCLUDED.version`
 	stillSQL = `WITH still AS (
@@ -207,9 +207,10 @@ func (s *Store) HolderSeen(ctx context.Context, handoffID, user uuid.UUID) error
 }
 
 // StillHere notes that the holder of a handoff says that they are still at it.
-// It fails with [models.CodeForbidden] for anybody else, and with
+// It fails with [models.CodeForbidden] for anybody else, with
 // [models.CodeConflict] when nobody holds it, or when it is being taken back
-// already: then it is too late.
+// already: then it is too late; and with [models.CodeUnavailable] as long as the
+// ladder has not begun. Without an error it counts.
 func (s *Store) StillHere(ctx context.Context, sessionID, handoffID, user uuid.UUID) error {
 	acct, err := account(ctx)
 	if err != nil {
@@ -231,7 +232,9 @@ func (s *Store) StillHere(ctx context.Context, sessionID, handoffID, user uuid.U
 	err = s.pool.QueryRow(ctx, `UPDATE handoff_ladders SET seen_at = CASE WHEN taking IS DISTINCT FROM $3 THEN $4 ELSE seen_at END
 		WHERE account_id = $1 AND handoff_id = $2 RETURNING taking`, acct, handoffID, head.Generation, now()).Scan(&taking)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil // it was claimed just now
+		e := models.Errorf(models.CodeUnavailable, "The handoff's ladder has not begun yet, so this could not be noted. Try again in a moment.")
+		e.RetryAfter = time.Second
+		return e
 	}
 	if err == nil && taking != nil && *taking == head.Generation {
 		return models.Errorf(models.CodeConflict, "Too late: the handoff is being put back into the queue. Claim it again to go on with it.")

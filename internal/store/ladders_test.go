@@ -105,7 +105,7 @@ func TestAHolderIsNotTakenUnawares(t *testing.T) {
 	require.Equal(t, models.CodeConflict, models.CodeOf(w.StillHere(ctx, snap.SessionID, snap.HandoffID, w.ana.UserID)))
 	held := extend(t, snap, models.VerbClaim, w.ana, nil, "r1")
 	require.NoError(t, w.project(ctx, held))
-	require.NoError(t, w.StillHere(ctx, snap.SessionID, snap.HandoffID, w.ana.UserID), "before its ladder has begun")
+	require.Equal(t, models.CodeUnavailable, models.CodeOf(w.StillHere(ctx, snap.SessionID, snap.HandoffID, w.ana.UserID)), "before its ladder has begun there is nowhere to note it")
 	require.Equal(t, models.CodeForbidden, models.CodeOf(w.StillHere(ctx, snap.SessionID, snap.HandoffID, w.ben.UserID)))
 
 	until := time.Now().Add(time.Hour)
@@ -147,6 +147,30 @@ func TestAHolderIsNotTakenUnawares(t *testing.T) {
 	again := extend(t, back, models.VerbClaim, w.ana, nil, "r3")
 	require.NoError(t, w.project(ctx, again))
 	require.NoError(t, w.StillHere(ctx, snap.SessionID, snap.HandoffID, w.ana.UserID), "another claim is another lease")
+}
+
+// TestAHolderIsHeardAtOnce: what a holder says counts also when the ladder has
+// not heard of their claim yet.
+func TestAHolderIsHeardAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := as(t, w.ana)
+	snap := w.queued(t, w.sam, models.PriorityHigh, nil)
+	at := time.Now().Add(time.Hour)
+	require.NoError(t, w.RecordLadder(ctx, ladderOf(snap, models.LadderCalling, "the whole team is told", &at)))
+	held := extend(t, snap, models.VerbClaim, w.ana, nil, "r1")
+	held.Transitions[1].At = time.Now().Add(-time.Minute).UTC().Truncate(time.Microsecond)
+	require.NoError(t, w.project(ctx, held))
+	require.NoError(t, w.StillHere(ctx, snap.SessionID, snap.HandoffID, w.ana.UserID))
+	said := time.Now()
+	require.NoError(t, w.RecordLadder(ctx, ladderOf(held, models.LadderHeld, "the holder is reminded", &at)))
+	view, err := w.Ladder(ctx, snap.SessionID, snap.HandoffID)
+	require.NoError(t, err)
+	require.True(t, view.ActiveAt.After(*view.ClaimedAt))
+	require.False(t, view.ActiveAt.After(said))
+	taken, err := w.BeginTakeBack(ctx, snap.HandoffID, held.Version(), *view.ClaimedAt)
+	require.NoError(t, err)
+	require.False(t, taken, "they said that they are still here")
 }
 
 func latestOf(a, b time.Time) time.Time {
