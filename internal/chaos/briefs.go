@@ -28,11 +28,13 @@ func (c *crowd) enrich(ctx context.Context, p Person, h handoff, rng *rand.Rand)
 		id := uuid.New()
 		body := map[string]any{"steps": []map[string]any{c.step(id, rng)}}
 		for range tries { // a step that is sent again is the same step
+			s := Sign{By: p.ID, Session: h.session, Handoff: h.id, Step: true, Call: time.Since(c.began)}
 			status := c.aside(ctx, p, rng.IntN(replicas), http.MethodPost, path+"/steps", body)
 			if status == http.StatusOK {
 				c.mu.Lock()
 				c.stepped = append(c.stepped, h.session)
 				c.mu.Unlock()
+				c.sign(s)
 			}
 			if status != 0 && status < http.StatusInternalServerError {
 				return

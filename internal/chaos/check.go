@@ -46,7 +46,12 @@ func Checks() []Check {
 		{Name: "briefed", Promise: "each handoff has a briefing, and its making ends with what readers are told", run: checkBriefed},
 		{Name: "briefings", Promise: "no briefing is lost, the rules' comes first, and none shows as fact what rests on nothing", run: checkBriefings},
 		{Name: "books", Promise: "what the model bills is on the books", run: checkBooks},
-		{Name: "secrets", Promise: "no credential is where it does not belong: logs, histories, the model, tickets, briefings, the database, answers", run: checkSecrets},
+		{Name: "notified", Promise: "none of the notifications that are due is lost, and each ends as readers are told", run: checkNotified},
+		{Name: "notified-once", Promise: "nobody is told twice where a channel can tell, and what comes again has the same id", run: checkNotifiedOnce},
+		{Name: "relevant", Promise: "nobody is told of what was over already when its turn came", run: checkRelevant},
+		{Name: "ladders", Promise: "each ladder calls whom it should, not before it should, and stops with the wait", run: checkLadders},
+		{Name: "leases", Promise: "who falls silent is asked and loses the handoff, and nobody else does", run: checkLeases},
+		{Name: "secrets", Promise: "no credential is where it does not belong: logs, histories, the model, tickets, messages, briefings, the database, answers", run: checkSecrets},
 		{Name: "alive", Promise: "no process of Baton ended by itself, and people got their work done", run: checkAlive},
 	}
 }
@@ -104,6 +109,13 @@ func newIndex(r *Record) *index {
 			ix.ops[op.Handoff] = append(ix.ops[op.Handoff], *op)
 		}
 	}
+	for id, h := range ix.handoffs {
+		for _, e := range h.Timeline {
+			if e.Door == models.DoorLease && e.Verb == models.VerbRelease {
+				ix.ops[id] = append(ix.ops[id], ix.ended(h, e))
+			}
+		}
+	}
 	for _, run := range r.Truth.Runs {
 		ix.runs[run.Handoff] = append(ix.runs[run.Handoff], run)
 	}
@@ -116,6 +128,15 @@ func newIndex(r *Record) *index {
 	return ix
 }
 
+// ended is the end of a lease as a request of Baton's own, that nobody was
+// answered. That it was due, checkLeases sees.
+func (ix *index) ended(h *HandoffTruth, e Entry) Op {
+	return Op{
+		Verb: e.Verb, By: e.By, Account: h.Account, Session: h.Session, Handoff: h.ID, Door: e.Door, Generation: e.Generation,
+		Key: fmt.Sprintf("lease/%d", e.Version), Call: max(0, ix.when(e)-about), Return: Never, Text: "the lease was over",
+	}
+}
+
 // foreign reports whether somebody asks for a handoff of another account.
 func (ix *index) foreign(op Op) bool {
 	h := ix.handoffs[op.Handoff]
@@ -124,7 +145,11 @@ func (ix *index) foreign(op Op) bool {
 
 // requestID is the id that Baton gives a request, by which the timeline knows it.
 func requestID(op Op) string {
-	return fmt.Sprintf("%s:%s:%s", op.Verb, op.By, uuid.NewSHA1(op.Handoff, []byte(op.Key)))
+	key := op.Key
+	if op.Door != "" { // the same for all doors and repetitions
+		key = fmt.Sprintf("door/%d", op.Generation)
+	}
+	return fmt.Sprintf("%s:%s:%s", op.Verb, op.By, uuid.NewSHA1(op.Handoff, []byte(key)))
 }
 
 // effect finds the transition that a request led to, if it did.
@@ -135,7 +160,11 @@ func (ix *index) effect(op Op) (Entry, bool) {
 	}
 	for _, e := range h.Timeline {
 		switch {
-		case op.Verb != e.Verb || op.By != e.By:
+		case op.Verb != e.Verb || op.By != e.By || op.Door != "" && op.Generation != e.Generation:
+		case op.Door == models.DoorLease:
+			if e.Door == op.Door {
+				return e, true
+			}
 		case op.Verb == models.VerbCreate,
 			op.Signal && e.Door == models.DoorOperator,
 			!op.Signal && op.Key != "" && e.RequestID == requestID(op),

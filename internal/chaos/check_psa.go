@@ -156,6 +156,9 @@ func (ix *index) words(h *HandoffTruth, e Entry) string {
 		first, _, _ := strings.Cut(h.Resolution, "\n")
 		return first
 	case models.VerbRelease, models.VerbCancel:
+		if e.Door == models.DoorLease {
+			return "Its holder has shown no activity since"
+		}
 		return "not mine"
 	case models.VerbReassign:
 		return "yours, I think"

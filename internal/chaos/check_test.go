@@ -12,12 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/baton-handoff/baton/internal/llm/llmtest"
+	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/models"
 )
 
 // loadRecord loads a record of a real, calm run:
 //
-//	bin/chaos --calm --seed 3 --accounts 2 --duration 18s --dir DIR
+//	bin/chaos --calm --seed 3 --accounts 2 --duration 14s --dir DIR
 func loadRecord(t *testing.T) *Record {
 	t.Helper()
 	r, err := Load("testdata/calm.json.gz")
@@ -376,6 +377,218 @@ func TestChecksCanFail(t *testing.T) {
 		{"a briefing is no JSON", func(t *testing.T, r *Record) { rewrite(t, r, `{`, ``) }, "briefings"},
 		{"a call of the model is not on the books", func(_ *testing.T, r *Record) { r.Truth.Model.Booked = r.Truth.Model.Answered - 1 }, "books"},
 		{"a call of the model is on the books for less", func(_ *testing.T, r *Record) { r.Truth.Model.Cost = r.Truth.Model.Billed - 1 }, "books"},
+		{"a notification is lost", func(t *testing.T, r *Record) {
+			_, d := someNotice(t, r, lasting)
+			*d = DeliveryTruth{}
+		}, "notified"},
+		{"a message never came", func(t *testing.T, r *Record) {
+			_, d := someNotice(t, r, sent)
+			r.Truth.Messages = slices.DeleteFunc(r.Truth.Messages, func(m Message) bool { return m.ID == d.Message })
+		}, "notified"},
+		{"a notification waits for ever", func(t *testing.T, r *Record) {
+			_, d := someNotice(t, r, sent)
+			d.State = models.DeliveryRetrying
+		}, "notified"},
+		{"a notification fails for good", func(t *testing.T, r *Record) {
+			_, d := someNotice(t, r, sent)
+			d.State, d.Reason = models.DeliveryFailed, "The mail server refuses the recipient."
+		}, "notified"},
+		{"what is true is not sent", func(t *testing.T, r *Record) {
+			_, d := someNotice(t, r, lasting)
+			d.State, d.Reason = models.DeliverySkipped, "Not sent: the handoff was claimed before."
+		}, "notified"},
+		{"what is not sent comes", func(t *testing.T, r *Record) {
+			_, d := someNotice(t, r, func(h *HandoffTruth, d DeliveryTruth) bool { return sent(h, d) && h.overAt(d.Version, d.Generation) != nil })
+			d.State, d.Reason, d.UpdatedAt = models.DeliverySkipped, "Not sent: the handoff was claimed before.", d.UpdatedAt.Add(time.Hour)
+		}, "notified"},
+		{"nobody is told why something is not sent", func(t *testing.T, r *Record) {
+			_, d := someNotice(t, r, func(_ *HandoffTruth, d DeliveryTruth) bool { return d.State == models.DeliverySkipped })
+			d.Reason = ""
+		}, "notified"},
+		{"a button stays", func(t *testing.T, r *Record) {
+			_, d := someNotice(t, r, func(h *HandoffTruth, d DeliveryTruth) bool {
+				return sent(h, d) && d.Channel == notify.ChannelSlack && h.overAt(d.Version, d.Generation) != nil
+			})
+			messageOf(t, r, d).Claims = true
+		}, "notified"},
+		{"the sender is not asked", func(t *testing.T, r *Record) {
+			h, _ := someNotice(t, r, sent)
+			last := &h.Timeline[len(h.Timeline)-1]
+			last.Verb, last.By, last.Version = models.VerbReturn, uuid.New(), 99
+			for i := range r.People {
+				if r.People[i].ID == h.Sender {
+					r.People[i].By = []notify.ChannelName{notify.ChannelEmail}
+				}
+			}
+		}, "notified"},
+		{"a mail has no form", func(_ *testing.T, r *Record) { r.Truth.Refused = []string{"the date is none"} }, "notified"},
+		{"a message comes twice", func(t *testing.T, r *Record) {
+			_, d := someNotice(t, r, sent)
+			r.Truth.Messages = append(r.Truth.Messages, *messageOf(t, r, d))
+		}, "notified-once"},
+		{"Slack says it twice, though calls go wrong", func(t *testing.T, r *Record) {
+			_, d := someNotice(t, r, func(h *HandoffTruth, d DeliveryTruth) bool { return sent(h, d) && d.Channel == notify.ChannelSlack })
+			again := *messageOf(t, r, d)
+			again.ID += "1"
+			r.Calm, r.Truth.Messages = false, append(r.Truth.Messages, again)
+		}, "notified-once"},
+		{"a mail comes again with another id, though calls go wrong", func(t *testing.T, r *Record) {
+			_, d := someNotice(t, r, func(h *HandoffTruth, d DeliveryTruth) bool { return sent(h, d) && d.Channel == notify.ChannelEmail })
+			again := *messageOf(t, r, d)
+			again.ID += "1"
+			r.Calm, r.Truth.Messages = false, append(r.Truth.Messages, again)
+		}, "notified-once"},
+		{"a message tells of what nobody announced", func(_ *testing.T, r *Record) { r.Truth.Messages[0].Mark = "another" }, "notified-once"},
+		{"a message comes to a colleague", func(t *testing.T, r *Record) {
+			m := &r.Truth.Messages[0]
+			m.Recipient = someoneElse(t, r, m.Recipient)
+		}, "notified-once"},
+		{"a message is about nothing", func(_ *testing.T, r *Record) { r.Truth.Messages[0].About = nil }, "notified-once"},
+		{"a message is about another handoff", func(_ *testing.T, r *Record) {
+			m := &r.Truth.Messages[0]
+			i := slices.IndexFunc(r.Truth.Handoffs, func(h HandoffTruth) bool { return h.ID != m.About[0] })
+			m.About = []uuid.UUID{r.Truth.Handoffs[i].ID}
+		}, "notified-once"},
+		{"somebody is told of what is claimed already", func(t *testing.T, r *Record) {
+			h, d := someNotice(t, r, obsolete(r))
+			for i := range r.Truth.Sent {
+				if r.Truth.Sent[i].ID == d.ID {
+					r.Truth.Sent[i].Started = newIndex(r).shownBy(h, h.overAt(d.Version, d.Generation).Version).Add(time.Second)
+				}
+			}
+		}, "relevant"},
+		{"a message about what is claimed is under way for long", func(t *testing.T, r *Record) {
+			_, d := someNotice(t, r, obsolete(r))
+			m := messageOf(t, r, d)
+			m.At = m.At.Add(time.Minute)
+		}, "relevant"},
+		{"a rung is passed over", func(t *testing.T, r *Record) {
+			h, d := someNotice(t, r, lasting)
+			r.Truth.Calls = slices.DeleteFunc(r.Truth.Calls, func(c Call) bool { return c.Handoff == h.ID && c.Step == d.Step })
+		}, "ladders"},
+		{"a ladder does not begin again", func(t *testing.T, r *Record) {
+			h, _ := someNotice(t, r, func(h *HandoffTruth, d DeliveryTruth) bool { return lasting(h, d) && d.Generation > 1 })
+			began := h.waits()[len(h.waits())-1].began.Version
+			r.Truth.Calls = slices.DeleteFunc(r.Truth.Calls, func(c Call) bool { return c.Handoff == h.ID && c.Version == began })
+		}, "ladders"},
+		{"a call comes too early", func(t *testing.T, r *Record) {
+			c := someCall(t, r, "/2/0")
+			c.At = c.At.Add(-time.Minute)
+		}, "ladders"},
+		{"a call is repeated too often", func(t *testing.T, r *Record) {
+			again := *someCall(t, r, "/1/1")
+			again.Step = strings.TrimSuffix(again.Step, "1") + "2"
+			r.Truth.Calls = append(r.Truth.Calls, again)
+		}, "ladders"},
+		{"a call is made twice", func(t *testing.T, r *Record) {
+			r.Truth.Calls = append(r.Truth.Calls, *someCall(t, r, "/1/0"))
+		}, "ladders"},
+		{"a call says something else", func(t *testing.T, r *Record) { someCall(t, r, "/1/0").Kind = notify.KindEscalated }, "ladders"},
+		{"a ladder goes on after the claim", func(t *testing.T, r *Record) {
+			h, d := someNotice(t, r, obsolete(r))
+			for i := range r.Truth.Calls {
+				if c := &r.Truth.Calls[i]; c.Handoff == h.ID && c.Step == d.Step {
+					c.Started = newIndex(r).shownBy(h, h.overAt(d.Version, d.Generation).Version).Add(time.Second)
+				}
+			}
+		}, "ladders"},
+		{"a parked session does not wake", func(t *testing.T, r *Record) {
+			wakes := len(r.Truth.Calls)
+			r.Truth.Calls = slices.DeleteFunc(r.Truth.Calls, func(c Call) bool { return strings.HasSuffix(c.Step, "/woken") })
+			require.Less(t, len(r.Truth.Calls), wakes)
+		}, "ladders"},
+		{"a ladder stands somewhere else", func(t *testing.T, r *Record) {
+			h, _ := someNotice(t, r, lasting)
+			h.Ladder.State = models.LadderHeld
+		}, "ladders"},
+		{"a ladder is lost", func(t *testing.T, r *Record) {
+			h, _ := someNotice(t, r, lasting)
+			h.Ladder = nil
+		}, "ladders"},
+		{"the workflow of a recipient fails", func(_ *testing.T, r *Record) { r.Truth.PeopleRuns[0].Status = "Failed" }, "ladders"},
+		{"the workflow of a ladder could not be replayed", func(_ *testing.T, r *Record) {
+			r.Truth.PeopleRuns[0].Failed = []string{"NonDeterministicError: [TMPRL1100]"}
+		}, "ladders"},
+		{"a lease ends too early", func(t *testing.T, r *Record) {
+			h, e := someEnd(t, r)
+			e.At = h.Timeline[e.Version-2].At.Add(time.Second)
+		}, "leases"},
+		{"a lease ends though its holder is still there", func(t *testing.T, r *Record) {
+			h, e := someEnd(t, r)
+			at := e.At.Add(-time.Second).Sub(r.Began)
+			r.Signs = append(r.Signs, Sign{By: h.Timeline[e.Version-2].Holder, Session: h.Session, Handoff: h.ID, Call: at, Return: at + time.Millisecond})
+		}, "leases"},
+		{"a lease ends though its holder goes on", func(t *testing.T, r *Record) {
+			h, e := someEnd(t, r)
+			i := slices.IndexFunc(r.Truth.Calls, func(c Call) bool { return c.Handoff == h.ID && c.Taken && c.Version == e.Version-1 })
+			require.GreaterOrEqual(t, i, 0)
+			at := r.Truth.Calls[i].At.Add(-time.Second).Sub(r.Began)
+			r.Signs = append(r.Signs, Sign{By: h.Timeline[e.Version-2].Holder, Session: h.Session, Step: true, Call: at, Return: at + time.Millisecond})
+		}, "leases"},
+		{"a lease ends and nobody was asked", func(t *testing.T, r *Record) {
+			h, _ := someEnd(t, r)
+			r.Truth.Calls = slices.DeleteFunc(r.Truth.Calls, func(c Call) bool { return c.Handoff == h.ID && strings.Contains(c.Step, "/ask/") })
+		}, "leases"},
+		{"a holder is reminded too early", func(t *testing.T, r *Record) {
+			c := someCall(t, r, "/remind/")
+			c.At = c.At.Add(-time.Second)
+		}, "leases"},
+		{"nobody decides that a lease ends", func(t *testing.T, r *Record) {
+			h, _ := someEnd(t, r)
+			r.Truth.Calls = slices.DeleteFunc(r.Truth.Calls, func(c Call) bool { return c.Handoff == h.ID && c.Step == "" })
+		}, "leases"},
+		{"a lease ends where there are none", func(t *testing.T, r *Record) {
+			h, _ := someEnd(t, r)
+			l := r.Ladders[h.Account]
+			l.Lease = Lease{}
+			r.Ladders[h.Account] = l
+		}, "leases"},
+		{"who is silent keeps it", func(t *testing.T, r *Record) {
+			h, _ := someEnd(t, r)
+			h.State.Status = models.StatusClaimed
+		}, "leases"},
+		{"nobody is told that a lease has ended", func(t *testing.T, r *Record) {
+			gone := 0
+			for i := range r.Truth.Handoffs {
+				h := &r.Truth.Handoffs[i]
+				n := len(h.Deliveries)
+				h.Deliveries = slices.DeleteFunc(h.Deliveries, func(d DeliveryTruth) bool { return d.Kind == notify.KindTakenBack && d.Recipient == h.Sender })
+				gone += n - len(h.Deliveries)
+			}
+			require.Positive(t, gone)
+		}, "notified"},
+		{"a link says that it is theirs, and it is not", func(t *testing.T, r *Record) {
+			i := slices.IndexFunc(r.Ops, func(op Op) bool { return op.Yours })
+			require.GreaterOrEqual(t, i, 0)
+			r.Ops[i].By = someoneElse(t, r, uuid.Nil)
+			for j := range r.Truth.Handoffs {
+				if h := &r.Truth.Handoffs[j]; h.ID == r.Ops[i].Handoff {
+					r.Ops[i].By = h.Account // which is nobody
+				}
+			}
+		}, "kept"},
+		{"a door claims that nobody came through", func(t *testing.T, r *Record) {
+			came := len(r.Ops)
+			r.Ops = slices.DeleteFunc(r.Ops, func(op Op) bool { return op.Door == models.DoorSlack })
+			require.Less(t, len(r.Ops), came)
+		}, "kept"},
+		{"an old link claims", func(t *testing.T, r *Record) {
+			for i := range r.Ops {
+				r.Ops[i].Generation += len(r.Ops[i].Door)
+			}
+		}, "kept"},
+		{"another account is told", func(_ *testing.T, r *Record) {
+			m := &r.Truth.Messages[0]
+			i := slices.IndexFunc(r.Truth.Handoffs, func(h HandoffTruth) bool { return h.ID == m.About[0] })
+			j := slices.IndexFunc(r.Truth.Handoffs, func(h HandoffTruth) bool { return h.Account != r.Truth.Handoffs[i].Account })
+			m.About = append(m.About, r.Truth.Handoffs[j].ID)
+		}, "walls"},
+		{"a mail holds what was planted", func(_ *testing.T, r *Record) {
+			r.Truth.Leaks = []string{"a mail holds the password that was planted in a session"}
+		}, "secrets"},
+		{"nobody is told by Slack", func(_ *testing.T, r *Record) {
+			r.Truth.Messages = slices.DeleteFunc(r.Truth.Messages, func(m Message) bool { return m.Channel == notify.ChannelSlack })
+		}, "alive"},
 		{"no model is asked", func(_ *testing.T, r *Record) { r.Truth.Model = ModelTruth{} }, "alive"},
 		{"nothing happens", func(_ *testing.T, r *Record) { *r = Record{} }, "alive"},
 		{"no ticket is told", func(_ *testing.T, r *Record) { r.Truth.Tickets = nil }, "alive"},
@@ -474,6 +687,79 @@ func someBriefed(t *testing.T, r *Record) *HandoffTruth {
 	}
 	t.Fatal("the record has no handoff that a model briefed")
 	return nil
+}
+
+// someNotice is a notification that fits.
+func someNotice(t *testing.T, r *Record, fits func(*HandoffTruth, DeliveryTruth) bool) (*HandoffTruth, *DeliveryTruth) {
+	t.Helper()
+	for i := range r.Truth.Handoffs {
+		h := &r.Truth.Handoffs[i]
+		for j := range h.Deliveries {
+			if fits(h, h.Deliveries[j]) {
+				return h, &h.Deliveries[j]
+			}
+		}
+	}
+	t.Fatal("the record has no such notification")
+	return nil, nil
+}
+
+// sent fits those that were sent by themselves.
+func sent(_ *HandoffTruth, d DeliveryTruth) bool {
+	return d.State == models.DeliveryDone && d.Bundle == uuid.Nil
+}
+
+// lasting fits those of a first rung that are true in the end.
+func lasting(h *HandoffTruth, d DeliveryTruth) bool {
+	return sent(h, d) && strings.HasSuffix(d.Step, "/0/0") && h.overAt(d.Version, d.Generation) == nil
+}
+
+// obsolete fits those of a ladder that were sent, and are over since somebody
+// was answered so.
+func obsolete(r *Record) func(*HandoffTruth, DeliveryTruth) bool {
+	ix := newIndex(r)
+	return func(h *HandoffTruth, d DeliveryTruth) bool {
+		over := h.overAt(d.Version, d.Generation)
+		return sent(h, d) && strings.HasPrefix(d.Step, "ladder/") && over != nil && !ix.shownBy(h, over.Version).IsZero()
+	}
+}
+
+// messageOf is the message that told of a notification.
+func messageOf(t *testing.T, r *Record, d *DeliveryTruth) *Message {
+	t.Helper()
+	for i := range r.Truth.Messages {
+		if r.Truth.Messages[i].ID == d.Message {
+			return &r.Truth.Messages[i]
+		}
+	}
+	t.Fatal("the record has no such message")
+	return nil
+}
+
+// someCall is a call of a rung, or of a stage of a lease.
+func someCall(t *testing.T, r *Record, step string) *Call {
+	t.Helper()
+	for i := range r.Truth.Calls {
+		if c := &r.Truth.Calls[i]; c.Done && (strings.HasSuffix(c.Step, step) || strings.HasPrefix(c.Step, "lease/") && strings.Contains(c.Step, step)) {
+			return c
+		}
+	}
+	t.Fatalf("the record has no call of %s", step)
+	return nil
+}
+
+// someEnd is the end of a lease.
+func someEnd(t *testing.T, r *Record) (*HandoffTruth, *Entry) {
+	t.Helper()
+	for i := range r.Truth.Handoffs {
+		for j := range r.Truth.Handoffs[i].Timeline {
+			if e := &r.Truth.Handoffs[i].Timeline[j]; e.Door == models.DoorLease {
+				return &r.Truth.Handoffs[i], e
+			}
+		}
+	}
+	t.Fatal("the record has no lease that ended")
+	return nil, nil
 }
 
 // rewrite changes what a model's briefing says.

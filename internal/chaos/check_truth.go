@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -32,6 +33,8 @@ func checkKept(ix *index) []Violation {
 				if op.Accepted() && !ix.existed(op.Handoff, *op.Seen) {
 					wrong(op, "somebody saw a state that the timeline does not have")
 				}
+			case op.Yours && !ix.heldOnce(op):
+				wrong(op, "a link's page said that it is theirs, and it never was")
 			case op.Outrun() && !happened && !ix.heldOnce(op):
 				wrong(op, "the claim is said to have been accepted, and is not in the timeline")
 			case op.Accepted() && !happened && !ix.asked(op):
@@ -402,7 +405,7 @@ func checkWalls(ix *index) []Violation {
 			found = append(found, Violation{Handoff: op.Handoff, What: "somebody of another account was told that there is such a handoff", Shows: []string{op.String()}})
 		}
 	}
-	return found
+	return append(found, ix.wallsOfMessages()...)
 }
 
 // checkAnswers looks for answers that no client should ever get.
@@ -425,7 +428,7 @@ func checkAnswers(ix *index) []Violation {
 		if !expected {
 			found = append(found, Violation{Handoff: op.Handoff, What: "an answer that should not be", Shows: []string{op.String()}})
 		}
-		if op.Key != "" {
+		if op.Key != "" && op.Door == "" {
 			r := request{op.Key, op.By}
 			if before, ok := accepted[r]; ok && op.Call > before && op.Refused() && op.Code != models.CodeUnavailable {
 				found = append(found, Violation{Handoff: op.Handoff, What: "a request was accepted, and refused when it was repeated", Shows: []string{op.String()}})
@@ -469,6 +472,11 @@ func checkAlive(ix *index) []Violation {
 	}
 	if len(ix.marks()) == 0 {
 		found = append(found, Violation{What: "no ticket was ever told"})
+	}
+	for _, channel := range []notify.ChannelName{notify.ChannelEmail, notify.ChannelSlack, notify.ChannelWebhook} {
+		if !slices.ContainsFunc(ix.Truth.Messages, func(m Message) bool { return m.Channel == channel }) {
+			found = append(found, Violation{What: fmt.Sprintf("nobody was ever told by %s", channel)})
+		}
 	}
 	if ix.Truth.Model.Answered == 0 {
 		found = append(found, Violation{What: "no model ever answered"})

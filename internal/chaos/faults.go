@@ -11,6 +11,7 @@ import (
 
 	"github.com/baton-handoff/baton/internal/devstack"
 	"github.com/baton-handoff/baton/internal/llm/llmtest"
+	"github.com/baton-handoff/baton/internal/notify/notifytest"
 	"github.com/baton-handoff/baton/internal/psa/psatest"
 )
 
@@ -50,7 +51,7 @@ func faults(s *system) []fault {
 	for _, d := range s.desks {
 		desks = append(desks, d.name)
 	}
-	minds := []string{oracleName}
+	minds, outlets := []string{oracleName}, []string{mailName, slackName, hookName}
 	writes := []psatest.Op{psatest.OpAddNote, psatest.OpUpdate}
 	all := []fault{
 		{name: "kill -9", weight: 6, on: batons, least: 200 * time.Millisecond, most: 4 * time.Second, strike: ifRunning((*devstack.Process).Kill), end: start},
@@ -72,6 +73,15 @@ func faults(s *system) []fault {
 		{name: "let dawdle", weight: 2, on: minds, least: time.Second, most: 6 * time.Second, strike: confuse(llmtest.Fault{Kind: llmtest.FaultSlow, Delay: 4 * time.Second}), end: calmDown},
 		{name: "confuse", weight: 4, on: minds, least: 2 * time.Second, most: 8 * time.Second, strike: confuse(wrong()...), end: calmDown},
 	}
+	all = append(
+		all,
+		fault{name: "take down", weight: 2, on: outlets, least: time.Second, most: 6 * time.Second, strike: jam(1, notifytest.Fault{Kind: notifytest.FaultDrop}), end: clearJam},
+		fault{name: "limit the calls of", weight: 2, on: outlets, least: time.Second, most: 6 * time.Second, strike: busySignal, end: clearJam},
+		fault{name: "fail the calls of", weight: 2, on: outlets, least: time.Second, most: 6 * time.Second, strike: outOfOrderSign, end: clearJam},
+		fault{name: "let dawdle", weight: 2, on: outlets, least: time.Second, most: 6 * time.Second, strike: jam(0.6, notifytest.Fault{Kind: notifytest.FaultSlow, Delay: 2 * time.Second}), end: clearJam},
+		fault{name: "hold the calls of", weight: 2, on: outlets, least: time.Second, most: 6 * time.Second, strike: jam(0.3, notifytest.Fault{Kind: notifytest.FaultStall}), end: clearJam},
+		fault{name: "lose the answers to sends of", weight: 4, on: outlets, least: 2 * time.Second, most: 8 * time.Second, strike: jamSends(0.7, notifytest.Fault{Kind: notifytest.FaultCommitThenDrop}), end: clearJam},
+	)
 	if rolls {
 		all = append(all, fault{name: "roll the build of", weight: 6, on: workers, strike: roll})
 	}

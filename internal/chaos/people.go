@@ -106,11 +106,17 @@ type crowd struct {
 	briefings map[uuid.UUID][]BriefingSeen // in the end
 	surprises []string
 	stepped   []uuid.UUID // sessions that were gone on with
+	signs     []Sign
+
+	ladders map[uuid.UUID]Ladder // by account
+	// patient says that there are handoffs of which people need not be told at
+	// once.
+	patient bool
 }
 
 func newCrowd(s *system, began time.Time, people []Person) *crowd {
 	c := &crowd{
-		sys: s, began: began, people: people, boards: map[uuid.UUID]*board{},
+		sys: s, began: began, people: people, boards: map[uuid.UUID]*board{}, ladders: map[uuid.UUID]Ladder{},
 		http: &http.Client{Timeout: requestTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
 	}
 	for _, p := range people {
@@ -151,8 +157,15 @@ func (c *crowd) act(ctx context.Context, p Person, rng *rand.Rand) {
 		c.intrude(ctx, c.people[rng.IntN(len(c.people))], h, rng)
 		return
 	}
-	if rng.IntN(8) == 0 {
+	switch rng.IntN(32) {
+	case 0, 1, 2, 3:
 		c.enrich(ctx, p, h, rng)
+		return
+	case 4, 5, 6, 7:
+		c.answer(ctx, p, rng)
+		return
+	case 8:
+		c.stillHere(ctx, p, h, rng)
 		return
 	}
 	op := Op{By: p.ID, Account: p.Account, Session: h.session, Handoff: h.id, Intent: h.intent, Key: uuid.NewString()}
@@ -190,7 +203,15 @@ func (c *crowd) act(ctx context.Context, p Person, rng *rand.Rand) {
 	if done.Verb == models.VerbReturn && done.Accepted() && rng.IntN(4) > 0 {
 		// Who asked waits for a while, as people do.
 		wait(ctx, time.Duration(100+rng.IntN(500))*time.Millisecond)
-		c.insist(ctx, Op{Verb: models.VerbAnswer, By: h.sender, Account: p.Account, Session: h.session, Handoff: h.id, Intent: h.intent, Key: uuid.NewString()}, rng)
+		again := Op{Verb: models.VerbAnswer, By: h.sender, Account: p.Account, Session: h.session, Handoff: h.id, Intent: h.intent, Key: uuid.NewString()}
+		c.insist(ctx, again, rng)
+		if rng.IntN(2) == 0 { // and others do not
+			again.Verb, again.By, again.Key = models.VerbClaim, c.colleague(p, h, rng), uuid.NewString()
+			c.insist(ctx, again, rng)
+		}
+	}
+	if done.Verb == models.VerbClaim && done.Accepted() && c.ladders[p.Account].Lease != (Lease{}) {
+		c.goOn(ctx, p, h, rng)
 	}
 	if done.Seen != nil && done.Seen.Status.Closed() || done.Code == models.CodeClosed {
 		b.closed(h.id)
@@ -242,6 +263,13 @@ func (c *crowd) handOff(ctx context.Context, p Person, rng *rand.Rand) {
 	op := Op{Verb: models.VerbCreate, By: p.ID, Account: p.Account, Session: s.id, Ticket: s.ticket, Intent: models.IntentEscalate, Key: uuid.NewString()}
 	if rng.IntN(3) == 0 {
 		op.Intent = models.IntentPark
+		if rng.IntN(2) == 0 {
+			op.Wake = time.Now().Add(time.Duration(rng.IntN(4000)) * time.Millisecond).UTC().Truncate(time.Microsecond)
+		}
+	}
+	op.Priority = models.PriorityCritical
+	if c.patient && rng.IntN(6) == 0 {
+		op.Priority = []models.Priority{models.PriorityLow, models.PriorityNormal, models.PriorityHigh}[rng.IntN(3)]
 	}
 	if rng.IntN(4) == 0 {
 		op.Target = c.colleague(p, handoff{sender: p.ID}, rng)
@@ -329,7 +357,10 @@ func (c *crowd) ask(ctx context.Context, op Op, replica int) Op {
 	switch op.Verb {
 	case models.VerbCreate:
 		path += "/handoff"
-		body = map[string]any{"intent": op.Intent, "engineer_notes": "Please look at the connector." + c.careless(op)}
+		body = map[string]any{"intent": op.Intent, "priority": op.Priority.String(), "engineer_notes": "Please look at the connector." + c.careless(op)}
+		if !op.Wake.IsZero() {
+			body["wake"] = map[string]any{"at": op.Wake}
+		}
 		if op.Target != uuid.Nil {
 			body["target_user_id"] = op.Target
 		}
@@ -526,7 +557,7 @@ func (c *crowd) askAgain(ctx context.Context) error {
 	var order []request
 	for _, op := range ops {
 		r := request{op.Key, op.By}
-		if op.Key == "" || op.Signal {
+		if op.Key == "" || op.Signal || op.Door != "" {
 			continue
 		}
 		if _, seen := last[r]; !seen {

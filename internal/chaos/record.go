@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -33,7 +34,12 @@ type Record struct {
 	// answers to requests about briefings that the contract does not have.
 	Briefings map[uuid.UUID][]BriefingSeen `json:"briefings"`
 	Surprises []string                     `json:"surprises,omitempty"`
-	Truth     Truth                        `json:"truth"`
+	// Ladders are those of the accounts, Endpoints their channels, and Signs what
+	// showed that somebody works on a handoff.
+	Ladders   map[uuid.UUID]Ladder `json:"ladders"`
+	Endpoints []Endpoint           `json:"endpoints"`
+	Signs     []Sign               `json:"signs"`
+	Truth     Truth                `json:"truth"`
 }
 
 // Person is somebody who uses Baton.
@@ -42,6 +48,8 @@ type Person struct {
 	Account uuid.UUID   `json:"account"`
 	Name    string      `json:"name"`
 	Role    models.Role `json:"role"`
+	// By are the channels by which they want to be told.
+	By []notify.ChannelName `json:"by"`
 
 	email, token string
 }
@@ -66,11 +74,20 @@ type Op struct {
 	Handoff uuid.UUID     `json:"handoff"` // nil for a create that was not answered
 	Intent  models.Intent `json:"intent,omitempty"`
 	Target  uuid.UUID     `json:"target,omitzero"`
+	// Priority is a create's, and Wake when a session is due that it parks.
+	Priority models.Priority `json:"-"`
+	Wake     time.Time       `json:"-"`
 	Key     string        `json:"key,omitempty"`
 	// Again counts the earlier requests with this key.
 	Again int `json:"again,omitempty"`
 	// Signal is set for a claim that an operator made through Temporal.
 	Signal bool `json:"signal,omitempty"`
+	// Door is set for a claim of a Generation by the button or the link of a
+	// message, and for the end of a lease. Yours says that a link's page told them
+	// that it is theirs.
+	Door       models.Door `json:"door,omitempty"`
+	Generation int         `json:"generation,omitempty"`
+	Yours      bool        `json:"yours,omitempty"`
 
 	Call   time.Duration `json:"call"`
 	Return time.Duration `json:"return"`
@@ -142,6 +159,9 @@ func (o Op) String() string {
 	what := string(o.Verb)
 	if o.Signal {
 		what += " by signal"
+	}
+	if o.Door != "" {
+		what += fmt.Sprintf(" by %s of g%d", o.Door, o.Generation)
 	}
 	if o.Again > 0 {
 		what += fmt.Sprintf(" (again, %d)", o.Again)

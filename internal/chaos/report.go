@@ -7,6 +7,7 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"github.com/baton-handoff/baton/internal/notify"
 	"github.com/baton-handoff/baton/models"
 )
 
@@ -49,9 +50,21 @@ func (r *Record) Summary(w io.Writer, violations []Violation) error {
 	for _, kind := range slices.Sorted(maps.Keys(faults)) {
 		line(kind, faults[kind])
 	}
-	transitions, notes, events, frames, connections, history := 0, 0, 0, 0, 0, 0
+	transitions, calls, notes, events, frames, connections, history := 0, 0, 0, 0, 0, 0, 0
+	doors, states := map[models.Door]int{}, map[models.DeliveryState]int{}
 	for _, h := range r.Truth.Handoffs {
 		transitions += len(h.Timeline)
+		for _, e := range h.Timeline {
+			doors[e.Door]++
+		}
+		for _, d := range h.Deliveries {
+			states[d.State]++
+		}
+	}
+	for _, c := range r.Truth.Calls {
+		if c.Done && c.Step != "" {
+			calls++
+		}
 	}
 	for _, t := range r.Truth.Tickets {
 		notes += len(t.Notes)
@@ -71,6 +84,18 @@ func (r *Record) Summary(w io.Writer, violations []Violation) error {
 	line("accepted transitions", transitions)
 	line("tickets", len(r.Truth.Tickets))
 	line("notes in tickets", notes)
+	line("calls of ladders", calls)
+	line("leases that ended", doors[models.DoorLease])
+	line("claims by links", doors[models.DoorLink])
+	line("claims in Slack", doors[models.DoorSlack])
+	line("notifications sent", states[models.DeliveryDone])
+	line("skipped as over", states[models.DeliverySkipped])
+	line("messages", len(r.Truth.Messages))
+	for _, channel := range notify.ChannelNames() {
+		if n := r.again()[channel]; n > 0 {
+			line(fmt.Sprintf("repeated by %s", channel), n)
+		}
+	}
 	line("history events", history)
 	line("feed events", events)
 	line("frames read", frames)
@@ -95,6 +120,18 @@ func (r *Record) Summary(w io.Writer, violations []Violation) error {
 		}
 	}
 	return nil
+}
+
+// again counts the messages that came more than once, by channel.
+func (r *Record) again() map[notify.ChannelName]int {
+	seen, again := map[string]bool{}, map[notify.ChannelName]int{}
+	for _, m := range r.Truth.Messages {
+		if seen[m.Mark] {
+			again[m.Channel]++
+		}
+		seen[m.Mark] = true
+	}
+	return again
 }
 
 // most is how many violations of one check are shown in full.

@@ -17,6 +17,10 @@ import (
 // streamsPerAccount is how many readers follow each account's feed.
 const streamsPerAccount = 3
 
+// patience is how long a run lasts at the least that has handoffs of which
+// people need not be told at once. What is held back is held for two minutes.
+const patience = time.Minute
+
 // Options say what to run.
 type Options struct {
 	// Seed decides what goes wrong when, and what people do.
@@ -99,8 +103,11 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 	opened.Wait() // what happens before it is open is nobody's promise
 
 	c := newCrowd(sys, r.Began, people)
-	if err := c.connect(ctx); err != nil {
-		return nil, err
+	c.patient = o.Duration >= patience
+	for _, prepare := range []func(context.Context) error{c.connect, c.equip, c.setLadders} {
+		if err := prepare(ctx); err != nil {
+			return nil, err
+		}
 	}
 	working, stopWorking := context.WithTimeout(ctx, o.Duration)
 	defer stopWorking()
@@ -142,10 +149,11 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 	note("", "everything has come to rest")
 	stopReading()
 	readersDone.Wait()
-	if r.Truth, err = sys.gather(ctx); err != nil {
+	if r.Truth, err = sys.gather(ctx, people); err != nil {
 		return nil, fmt.Errorf("asking the stores what became of it: %w", err)
 	}
 	r.Ops, r.Deaths, r.Briefings, r.Surprises = c.ops, sys.deaths, c.briefings, c.surprises
+	r.Ladders, r.Endpoints, r.Signs = c.ladders, sys.inbox.endpoints, c.signs
 	sort.SliceStable(r.Ops, func(i, j int) bool { return r.Ops[i].Call < r.Ops[j].Call })
 	for _, s := range streams {
 		r.Streams = append(r.Streams, s.seen)

@@ -161,6 +161,54 @@ var guards = []guard{
 		caught: []string{"books"},
 	},
 	{
+		name: "what is over is not sent", file: "activities/deliver.go",
+		from:   `if why := moved(r, h.Handoff); why != "" {`,
+		to:     `if why := moved(r, h.Handoff); why != "" && false {`,
+		caught: []string{"relevant"},
+	},
+	{
+		name: "a message is looked for before it is sent again", file: "internal/notify/slack/slack.go", only: "slack",
+		from:   `if m.MaybeSent {`,
+		to:     `if m.MaybeSent && false {`,
+		caught: []string{"notified-once"},
+	},
+	{
+		name: "nobody is called before it is due", file: "workflows/ladder.go",
+		from:   `if wait := next.At.Sub(workflow.Now(ctx)); wait > 0 {`,
+		to:     `if wait := next.At.Sub(workflow.Now(ctx)); wait > time.Hour {`,
+		caught: []string{"ladders"},
+	},
+	{
+		name: "repeats end where the next step begins", file: "internal/ladder/plan.go",
+		from:   `after >= p.Steps[i+1].After {`,
+		to:     `false {`,
+		caught: []string{"ladders"},
+	},
+	{
+		name: "whoever lost a handoff is told why", file: "internal/ladder/plan.go",
+		from:   `calls[0].To = append(p.concerned(w), calls[0].To...)`,
+		to:     `_ = p.concerned`,
+		caught: []string{"notified"},
+	},
+	{
+		name: "who is still there keeps what they hold", file: "internal/store/ladders.go",
+		from:   "const activeAt = `greatest(h.claimed_at, s.updated_at, l.seen_at)`",
+		to:     "const activeAt = `greatest(h.claimed_at, s.updated_at)`",
+		caught: []string{"leases"},
+	},
+	{
+		name: "a link is for one generation", file: "internal/doors/doors.go",
+		from:   `Verb: models.VerbClaim, SessionID: session, HandoffID: handoff, Generation: generation, Door: door,`,
+		to:     `Verb: models.VerbClaim, SessionID: session, HandoffID: handoff, Door: door,`,
+		caught: []string{"kept"},
+	},
+	{
+		name: "messages have no secrets", file: "activities/message.go",
+		from:   `s, err := d.tell(ctx, BriefingInput{AccountID: r.AccountID, SessionID: r.SessionID, HandoffID: r.HandoffID}, &note)`,
+		to:     `unmasked := note` + "\n\t" + `s, err := d.tell(ctx, BriefingInput{AccountID: r.AccountID, SessionID: r.SessionID, HandoffID: r.HandoffID}, &note)` + "\n\t" + `note = unmasked`,
+		caught: []string{"secrets"},
+	},
+	{
 		name: "a ticket gets its note", file: "workflows/effects.go",
 		from:   `due: func(t models.Transition) bool { return t.Verb == models.VerbCreate },`,
 		to:     `due: func(t models.Transition) bool { return false },`,
@@ -179,7 +227,7 @@ func TestGuards(t *testing.T) {
 				t.Skip("run with BATON_CHAOS_GUARDS=all")
 			}
 			baton := buildBaton(t, "-overlay", overlay)
-			o := Options{Seed: 1, Duration: 8 * time.Second, Accounts: 2, Baton: baton, Calm: true, Settle: 10 * time.Second}
+			o := Options{Seed: 1, Duration: 8 * time.Second, Accounts: 2, Baton: baton, Calm: true, Settle: 30 * time.Second}
 			if g.only != "" {
 				o.Calm, o.Only, o.Duration, o.Settle = false, g.only, 15*time.Second, time.Minute
 			}

@@ -107,7 +107,7 @@ func (s *system) searchTables(ctx context.Context, conn *pgx.Conn) error {
 	if _, err := conn.Exec(ctx, `SET bytea_output = 'escape'`); err != nil { // so that text in bytes is text
 		return err
 	}
-	for _, table := range []string{"psa_connections", "psa_steps", "handoff_effects", "handoff_documentation", "briefings", "model_calls"} {
+	for _, table := range []string{"psa_connections", "psa_steps", "handoff_effects", "handoff_documentation", "briefings", "model_calls", "endpoints", "deliveries", "handoff_ladders"} {
 		rows, err := conn.Query(ctx, `SELECT to_jsonb(t)::text FROM `+pgx.Identifier{table}.Sanitize()+` t`)
 		if err != nil {
 			return err
@@ -124,7 +124,7 @@ func (s *system) searchTables(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // searchHistories looks through all workflows that gatherRuns,
-// gatherTicketRuns and gatherBriefingRuns do not read.
+// gatherTicketRuns, gatherBriefingRuns and gatherCalls do not read.
 func (s *system) searchHistories(ctx context.Context) error {
 	infos, err := s.list(ctx, "")
 	if err != nil {
@@ -132,7 +132,7 @@ func (s *system) searchHistories(ctx context.Context) error {
 	}
 	for _, info := range infos {
 		switch info.GetType().GetName() {
-		case "HandoffWorkflow", "TicketWorkflow", "BriefingWorkflow":
+		case "HandoffWorkflow", "TicketWorkflow", "BriefingWorkflow", "LadderWorkflow", "RecipientWorkflow":
 			continue
 		}
 		id := info.GetExecution()

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 	"github.com/baton-handoff/baton/internal/auth"
 	"github.com/baton-handoff/baton/internal/devstack"
 	"github.com/baton-handoff/baton/internal/engine"
+	"github.com/baton-handoff/baton/internal/notify"
 	secretbox "github.com/baton-handoff/baton/internal/secrets"
 	"github.com/baton-handoff/baton/internal/store"
 	"github.com/baton-handoff/baton/models"
@@ -47,7 +49,8 @@ func (p *part) process() *devstack.Process { return p.builds[p.running] }
 
 // system is a whole Baton: two APIs and two workers, each with links of its
 // own to PostgreSQL and Temporal, a link for clients to each API, a PSA of its
-// own, behind a link, for each account, and a language model for all of them.
+// own, behind a link, for each account, and for all of them a language model and
+// what people are told by.
 type system struct {
 	dir      string
 	postgres *devstack.Stack
@@ -59,6 +62,7 @@ type system struct {
 	doors  []*link // the links of clients to the API replicas, also in links
 	desks  []*desk // the PSAs of the accounts
 	model  *oracle // that makes briefings better
+	inbox  *inbox  // where people are told
 	server *toxiproxy.ApiServer
 
 	databaseURL string // past all links
@@ -94,6 +98,9 @@ func startSystem(ctx context.Context, o Options) (_ *system, err error) {
 		}
 	}
 	if err := s.addModel(ctx, o.Seed); err != nil {
+		return nil, err
+	}
+	if err := s.addInbox(ctx, o); err != nil {
 		return nil, err
 	}
 	for i := range replicas {
@@ -188,13 +195,13 @@ func (s *system) environ(name string) ([]string, error) {
 		return nil, err
 	}
 	u.Host = database.address
-	return append([]string{
+	return slices.Concat([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir,
 		"DATABASE_URL=" + u.String(), "TEMPORAL_ADDRESS=" + temporal.address,
 		"GORACE=halt_on_error=1", // for a build with -race
 		"BATON_SECRET_KEYS=" + s.keys, "BATON_PSA_ALLOW_PRIVATE=127.0.0.0/8",
 		"BATON_DB_MAX_CONNS=20", "BATON_LOG_LEVEL=info", "BATON_DRAIN=1s",
-	}, s.model.environ()...), nil
+	}, s.model.environ(), s.inbox.environ()), nil
 }
 
 func (s *system) addAPI(i int, o Options) error {
@@ -313,10 +320,12 @@ func (s *system) people(ctx context.Context, accounts int) ([]Person, error) {
 	roster := []struct {
 		name string
 		role models.Role
+		by   []notify.ChannelName // empty: in Baton itself, and nowhere else
 	}{
-		{"Sam", models.RoleEngineer}, {"Sue", models.RoleEngineer}, // hand off
-		{"Ana", models.RoleEngineer}, {"Ben", models.RoleEngineer}, {"Cem", models.RoleEngineer}, // claim
-		{"Ada", models.RoleAdmin},
+		{"Sam", models.RoleEngineer, []notify.ChannelName{notify.ChannelEmail}}, {"Sue", models.RoleEngineer, []notify.ChannelName{}}, // hand off
+		{"Ana", models.RoleEngineer, []notify.ChannelName{notify.ChannelSlack}}, {"Ben", models.RoleEngineer, []notify.ChannelName{notify.ChannelEmail}},
+		{"Cem", models.RoleEngineer, []notify.ChannelName{}}, // claim, as those above do
+		{"Ada", models.RoleAdmin, []notify.ChannelName{notify.ChannelSlack, notify.ChannelEmail}},
 	}
 	var people []Person
 	for i := range accounts {
@@ -336,7 +345,7 @@ func (s *system) people(ctx context.Context, accounts int) ([]Person, error) {
 			if err != nil {
 				return nil, err
 			}
-			people = append(people, Person{ID: u.ID, Account: account, Name: name, Role: r.role, email: email, token: token})
+			people = append(people, Person{ID: u.ID, Account: account, Name: name, Role: r.role, By: r.by, email: email, token: token})
 			s.secrets.keep("the token of "+name, token)
 		}
 	}
@@ -355,6 +364,9 @@ func (s *system) heal(ctx context.Context) error {
 		d.fake.Desk().Faults().Clear()
 	}
 	s.model.fake.Faults().Clear()
+	for _, name := range []string{mailName, slackName, hookName} {
+		_ = clearJam(ctx, s, name) // which cannot fail
+	}
 	if s.disk != nil {
 		errs = append(errs, s.disk.empty())
 	}
@@ -399,6 +411,7 @@ func (s *system) stop(ctx context.Context) error {
 	if s.model != nil {
 		errs = append(errs, s.model.server.Close())
 	}
+	errs = append(errs, s.inbox.stop())
 	if s.client != nil {
 		s.client.Close()
 	}

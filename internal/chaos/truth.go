@@ -33,6 +33,14 @@ type Truth struct {
 	// what that cost.
 	BriefingRuns []BriefingRun `json:"briefing_runs"`
 	Model        ModelTruth    `json:"model"`
+	// PeopleRuns are the runs of the workflows of ladders and recipients, Calls
+	// what ladders had announced, Sent what was sent by whom, and Messages what
+	// came to whom. Refused is why a mail was refused for its form.
+	PeopleRuns []LadderRun `json:"people_runs"`
+	Calls      []Call      `json:"calls"`
+	Sent       []Sending   `json:"sent"`
+	Messages   []Message   `json:"messages"`
+	Refused    []string    `json:"refused,omitempty"`
 	// Leaks say where a secret was found that does not belong there.
 	Leaks []string `json:"leaks,omitempty"`
 	// Outlived are open workflows of side effects that their handoff did not
@@ -68,6 +76,11 @@ type HandoffTruth struct {
 	SessionSteps int             `json:"session_steps"`
 	Briefings    []BriefingTruth `json:"briefings,omitempty"`
 	Briefing     *models.Effect  `json:"briefing,omitempty"`
+	// WakeAt is when a parked session is due, Ladder where its ladder stands, and
+	// Deliveries who was to be told of it.
+	WakeAt     time.Time       `json:"wake_at,omitzero"`
+	Ladder     *LadderTruth    `json:"ladder,omitempty"`
+	Deliveries []DeliveryTruth `json:"deliveries,omitempty"`
 }
 
 // Entry is an accepted transition in the timeline.
@@ -128,7 +141,7 @@ func (r WorkflowRun) Open() bool {
 }
 
 // gather asks the stores.
-func (s *system) gather(ctx context.Context) (Truth, error) {
+func (s *system) gather(ctx context.Context, people []Person) (Truth, error) {
 	var t Truth
 	conn, err := pgx.Connect(ctx, s.databaseURL)
 	if err != nil {
@@ -140,6 +153,9 @@ func (s *system) gather(ctx context.Context) (Truth, error) {
 	}
 	if err = gatherBriefings(ctx, conn, t.Handoffs); err != nil {
 		return t, fmt.Errorf("reading briefings: %w", err)
+	}
+	if err = gatherNotices(ctx, conn, t.Handoffs); err != nil {
+		return t, fmt.Errorf("reading notifications: %w", err)
 	}
 	if t.Model, err = s.gatherModel(ctx, conn); err != nil {
 		return t, fmt.Errorf("reading what the model cost: %w", err)
@@ -156,6 +172,10 @@ func (s *system) gather(ctx context.Context) (Truth, error) {
 	if t.BriefingRuns, err = s.gatherBriefingRuns(ctx); err != nil {
 		return t, fmt.Errorf("reading workflows of briefings: %w", err)
 	}
+	if t.PeopleRuns, t.Calls, t.Sent, err = s.gatherCalls(ctx); err != nil {
+		return t, fmt.Errorf("reading workflows of ladders and recipients: %w", err)
+	}
+	t.Messages, t.Refused = s.gatherMessages(people)
 	t.Tickets = s.gatherTickets()
 	if err := errors.Join(s.searchLogs(), s.searchTables(ctx, conn), s.searchHistories(ctx)); err != nil {
 		return t, fmt.Errorf("looking for secrets: %w", err)
@@ -177,6 +197,10 @@ const (
 	openHandoffs = allHandoffs + " AND ExecutionStatus = 'Running'"
 	allTickets   = "WorkflowType = 'TicketWorkflow'"
 	allBriefings = "WorkflowType = 'BriefingWorkflow'"
+	allPeople    = "WorkflowType IN ('LadderWorkflow', 'RecipientWorkflow')"
+	// openLadders end with their handoffs, openRecipients when all is told.
+	openLadders    = "WorkflowType = 'LadderWorkflow' AND ExecutionStatus = 'Running'"
+	openRecipients = "WorkflowType = 'RecipientWorkflow' AND ExecutionStatus = 'Running'"
 	openEffects  = "WorkflowType IN ('EffectWorkflow', 'TicketWorkflow', 'BriefingWorkflow') AND ExecutionStatus = 'Running'"
 )
 
@@ -184,20 +208,23 @@ func gatherHandoffs(ctx context.Context, conn *pgx.Conn) ([]HandoffTruth, error)
 	var all []HandoffTruth
 	at := map[uuid.UUID]int{}
 	rows, err := conn.Query(ctx, `SELECT h.account_id, h.id, h.session_id, h.intent, h.handed_off_by, h.version, h.generation, h.status,
-			h.claimed_by, h.target_user_id, h.reserved_until, s.status, s.owner_id, coalesce(h.resolution, ''), coalesce(s.psa_ticket, ''), s.step_count
+			h.claimed_by, h.target_user_id, h.reserved_until, h.wake_at, s.status, s.owner_id, coalesce(h.resolution, ''), coalesce(s.psa_ticket, ''), s.step_count
 		FROM handoffs h JOIN ai_sessions s ON s.account_id = h.account_id AND s.id = h.session_id ORDER BY h.created_at, h.id`)
 	if err != nil {
 		return nil, err
 	}
 	var h HandoffTruth
 	var holder, target *uuid.UUID
-	var until *time.Time
+	var until, wake *time.Time
 	_, err = pgx.ForEachRow(rows, []any{
 		&h.Account, &h.ID, &h.Session, &h.Intent, &h.Sender, &h.State.Version, &h.State.Generation, &h.State.Status,
-		&holder, &target, &until, &h.SessionStatus, &h.SessionOwner, &h.Resolution, &h.Ticket, &h.SessionSteps,
+		&holder, &target, &until, &wake, &h.SessionStatus, &h.SessionOwner, &h.Resolution, &h.Ticket, &h.SessionSteps,
 	}, func() error {
 		h.State.Holder, h.State.Target, h.State.Reserved = idOf(holder), idOf(target), reserved(until)
-		h.Effects, h.Resolution = map[string]string{}, masked(h.Resolution)
+		h.Effects, h.Resolution, h.WakeAt = map[string]string{}, masked(h.Resolution), time.Time{}
+		if wake != nil {
+			h.WakeAt = *wake
+		}
 		at[h.ID] = len(all)
 		all = append(all, h)
 		return nil
@@ -444,6 +471,9 @@ func (s *system) settled(ctx context.Context, readers []*reader) error {
 	}
 	if len(running) != open {
 		return fmt.Errorf("%d handoffs are open, and %d workflows run", open, len(running))
+	}
+	if err := s.calm(ctx, conn); err != nil {
+		return err
 	}
 	if outlived, err := s.list(ctx, openEffects); err != nil || len(outlived) > 0 {
 		return errors.Join(err, fmt.Errorf("%d side effects go on by themselves", len(outlived)))
