@@ -41,7 +41,7 @@ type Record struct {
 	Signs     []Sign               `json:"signs"`
 	// Browser is what a real browser showed; nil where none took part.
 	Browser *Browser `json:"browser,omitempty"`
-	Truth     Truth                `json:"truth"`
+	Truth   Truth    `json:"truth"`
 }
 
 // Person is somebody who uses Baton.
@@ -79,7 +79,7 @@ type Op struct {
 	// Priority is a create's, and Wake when a session is due that it parks.
 	Priority models.Priority `json:"-"`
 	Wake     time.Time       `json:"-"`
-	Key     string        `json:"key,omitempty"`
+	Key      string          `json:"key,omitempty"`
 	// Again counts the earlier requests with this key.
 	Again int `json:"again,omitempty"`
 	// Signal is set for a claim that an operator made through Temporal.

@@ -322,8 +322,10 @@ func (s *system) people(ctx context.Context, accounts int) ([]Person, error) {
 		role models.Role
 		by   []notify.ChannelName // empty: in Baton itself, and nowhere else
 	}{
-		{"Sam", models.RoleEngineer, []notify.ChannelName{notify.ChannelEmail}}, {"Sue", models.RoleEngineer, []notify.ChannelName{}}, // hand off
-		{"Ana", models.RoleEngineer, []notify.ChannelName{notify.ChannelSlack}}, {"Ben", models.RoleEngineer, []notify.ChannelName{notify.ChannelEmail}},
+		{"Sam", models.RoleEngineer, []notify.ChannelName{notify.ChannelEmail}},
+		{"Sue", models.RoleEngineer, []notify.ChannelName{}}, // hand off
+		{"Ana", models.RoleEngineer, []notify.ChannelName{notify.ChannelSlack}},
+		{"Ben", models.RoleEngineer, []notify.ChannelName{notify.ChannelEmail}},
 		{"Cem", models.RoleEngineer, []notify.ChannelName{}}, // claim, as those above do
 		{"Ada", models.RoleAdmin, []notify.ChannelName{notify.ChannelSlack, notify.ChannelEmail}},
 	}
