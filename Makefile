@@ -58,6 +58,11 @@ test-web: web/node_modules bin/temporal build ## check the console: lint, drift,
 		{ echo "what is built of the console is stale: run 'make web' and commit"; exit 1; }
 	@cd web && npm run --silent test && ../bin/baton devstack -- npm run --silent e2e
 
+.PHONY: measure-web
+measure-web: web/node_modules bin/temporal build ## measure the console's long tasks and size (ROWS=…, EVENTS=…, SECONDS=…, THROTTLE=…, DETAIL=1)
+	@cd web && export MEASURE=1 NO_COLOR=1 && npm run --silent build >/dev/null && npm run --silent test -- src/dist.test.ts | grep 'script of' && \
+		../bin/baton devstack -- npm run --silent e2e -- e2e/measure.test.ts | grep -E 'longest|^  [0-9]|×|Error'
+
 web/node_modules: web/package-lock.json
 	@tools/progress "fetching what the console is built with" npm --prefix web ci --silent --no-audit --no-fund
 	@touch $@

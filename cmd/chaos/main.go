@@ -44,6 +44,7 @@ type runCmd struct {
 	Only     string        `help:"Break only what has this in its name, such as psa or worker-1."`
 	Baton    string        `default:"bin/baton" type:"path" help:"The program to break."`
 	OldBaton string        `type:"path" help:"An earlier build, to roll between the two."`
+	Browser  string        `default:"auto" help:"A Chromium that has the console open all the time; auto takes the machine's, off takes none."`
 	Dir      string        `help:"Where data, logs and records are kept; a temporary directory when left out."`
 	Keep     bool          `help:"Keep the logs also when all is well."`
 	Quiet    bool          `help:"Do not tell each fault as it happens."`
@@ -94,9 +95,18 @@ func (c runCmd) Run(ctx context.Context) error {
 // were kept.
 func (c runCmd) round(ctx context.Context, base string, seed uint64, n int) (bool, error) {
 	dir := filepath.Join(base, fmt.Sprintf("seed-%d", seed))
+	browser := c.Browser
+	switch browser {
+	case "off":
+		browser = ""
+	case "auto":
+		if browser = chaos.FindBrowser(); browser == "" {
+			say("no Chromium is on this machine, so no browser takes part; see --browser")
+		}
+	}
 	o := chaos.Options{
 		Seed: seed, Duration: c.Duration, Accounts: c.Accounts, Calm: c.Calm, Only: c.Only, Settle: c.Settle,
-		Baton: c.Baton, OldBaton: c.OldBaton, Dir: dir, Logf: say,
+		Baton: c.Baton, OldBaton: c.OldBaton, Browser: browser, Dir: dir, Logf: say,
 	}
 	if c.Quiet {
 		o.Logf = nil

@@ -37,6 +37,7 @@ func Checks() []Check {
 		{Name: "true-refusals", Promise: "every 409 was true", run: checkRefusals},
 		{Name: "agreement", Promise: "read model, Temporal history and feed agree about every handoff", run: checkAgreement},
 		{Name: "feed", Promise: "each reader saw every event of its account once and in order, and none of another's", run: checkFeed},
+		{Name: "browser", Promise: "what a browser shows of the queue is what the queue is, without loading the page again", run: checkBrowser},
 		{Name: "walls", Promise: "nobody sees, changes or is told of a handoff of another account", run: checkWalls},
 		{Name: "answers", Promise: "every answer is one that the contract has, and in the end every outcome is known", run: checkAnswers},
 		{Name: "nothing-stuck", Promise: "nothing is stuck: no failing task, no waiting activity, no workflow of a closed handoff", run: checkStuck},

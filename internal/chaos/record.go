@@ -39,7 +39,9 @@ type Record struct {
 	Ladders   map[uuid.UUID]Ladder `json:"ladders"`
 	Endpoints []Endpoint           `json:"endpoints"`
 	Signs     []Sign               `json:"signs"`
-	Truth     Truth                `json:"truth"`
+	// Browser is what a real browser showed; nil where none took part.
+	Browser *Browser `json:"browser,omitempty"`
+	Truth   Truth    `json:"truth"`
 }
 
 // Person is somebody who uses Baton.
@@ -51,7 +53,7 @@ type Person struct {
 	// By are the channels by which they want to be told.
 	By []notify.ChannelName `json:"by"`
 
-	email, token string
+	email, subject, token string
 }
 
 // Never is the end of an [Op] that got no answer: it may take effect at any

@@ -101,11 +101,19 @@ func (r *Record) Summary(w io.Writer, violations []Violation) error {
 	line("frames read", frames)
 	line("by streams", len(r.Streams))
 	line("over connections", connections)
+	if r.Browser != nil {
+		line("looks at a browser", len(r.Browser.Samples))
+	}
 	_, _ = fmt.Fprintln(out)
 	if err := out.Flush(); err != nil {
 		return err
 	}
 
+	if r.Browser == nil {
+		if _, err := fmt.Fprintln(w, "– no browser took part"); err != nil {
+			return err
+		}
+	}
 	broken := map[string]int{}
 	for _, v := range violations {
 		broken[v.Check]++

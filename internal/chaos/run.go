@@ -39,6 +39,9 @@ type Options struct {
 	// Only, where it is set, lets only those parts and links suffer whose name
 	// holds it, such as "psa".
 	Only string
+	// Browser is the program of a Chromium that has the console open all the
+	// time; without one, none has.
+	Browser string
 	// Settle is how long everything may take to come to rest once all parts are
 	// back; 6 minutes when 0, which is more than the longest back-off that Baton
 	// allows itself.
@@ -109,6 +112,14 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 			return nil, err
 		}
 	}
+	page, err := watch(ctx, sys, o, people)
+	if err != nil {
+		return nil, err
+	}
+	if page != nil {
+		defer page.close()
+		page.follow(ctx)
+	}
 	working, stopWorking := context.WithTimeout(ctx, o.Duration)
 	defer stopWorking()
 	var plan []planned
@@ -147,6 +158,12 @@ func Run(ctx context.Context, o Options) (_ *Record, err error) {
 	}
 	c.look(ctx)
 	note("", "everything has come to rest")
+	if page != nil {
+		r.Browser = page.finish(ctx, c)
+		if r.Browser.Told, err = sys.toldAt(ctx, page.who.Account); err != nil {
+			return nil, fmt.Errorf("reading when the feed was told: %w", err)
+		}
+	}
 	stopReading()
 	readersDone.Wait()
 	if r.Truth, err = sys.gather(ctx, people); err != nil {

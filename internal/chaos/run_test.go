@@ -18,7 +18,7 @@ import (
 // same, and with programs that end at a data race.
 func TestPromisesUnderFire(t *testing.T) {
 	baton := buildBaton(t, "-race")
-	r := runOnce(t, Options{Seed: 1, Duration: 20 * time.Second, Accounts: 2, Baton: baton, OldBaton: baton})
+	r := runOnce(t, Options{Seed: 1, Duration: 20 * time.Second, Accounts: 2, Baton: baton, OldBaton: baton, Browser: FindBrowser()})
 	violations := r.Check()
 	var report strings.Builder
 	require.NoError(t, r.Summary(&report, violations))

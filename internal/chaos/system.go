@@ -349,7 +349,7 @@ func (s *system) people(ctx context.Context, accounts int) ([]Person, error) {
 			if err != nil {
 				return nil, err
 			}
-			people = append(people, Person{ID: u.ID, Account: account, Name: name, Role: r.role, By: r.by, email: email, token: token})
+			people = append(people, Person{ID: u.ID, Account: account, Name: name, Role: r.role, By: r.by, email: email, subject: subject, token: token})
 			s.secrets.keep("the token of "+name, token)
 		}
 	}

@@ -219,37 +219,6 @@ test("an ended session leads to the sign-in page and back", async () => {
   expect(page.url()).toBe(`${baton.base}/?q=vpn`);
 });
 
-// A measurement rather than a test: MEASURE=1 prints how long the page's thread
-// was held up while it loaded and while events poured in.
-test.runIf(process.env.MEASURE)("long tasks under a stream of events", async () => {
-  const handoffs = await Promise.all(Array.from({ length: 12 }, (_, n) => baton.handOff(n)));
-  const page = await signIn(browser, baton, ana);
-  await page.addInitScript(() => {
-    const tasks: number[] = [];
-    Object.assign(window, { tasks });
-    const seen = new PerformanceObserver((list) => tasks.push(...list.getEntries().map((e) => e.duration)));
-    seen.observe({ type: "longtask", buffered: true });
-  });
-  await page.goto(`${baton.base}/`);
-  await live(page);
-  const call = await baton.as(ben);
-  const end = Date.now() + 60_000;
-  let events = 0;
-  await Promise.all(
-    handoffs.map(async (h) => {
-      while (Date.now() < end && events < 1000) {
-        for (const verb of ["claim", "release"]) {
-          await call("POST", `/ai-sessions/${h.session_id}/handoffs/${h.id}/${verb}`);
-          events++;
-        }
-      }
-    }),
-  );
-  const tasks = await page.evaluate(() => (window as unknown as { tasks: number[] }).tasks);
-  const seconds = Math.round((Date.now() - end + 60_000) / 1000);
-  console.log(`${events} transitions in ${seconds} s; tasks over 50 ms: ${JSON.stringify(tasks.map(Math.round))}`);
-});
-
 describe("every page, in every look", () => {
   let h: Handoff;
   beforeAll(async () => {

@@ -104,6 +104,19 @@ test("waits longer with each failure, and as long as the server asks", async () 
   expect(server.asked.length).toBe(tries + 2);
 });
 
+test("what is shown after a silence is as old as the last sign of life", async () => {
+  await settle();
+  ready("1-1");
+  await vi.advanceTimersByTimeAsync(5000);
+  server.say(": keepalive\n\n");
+  await settle();
+  const heard = Date.now();
+  await vi.advanceTimersByTimeAsync(silence - 1);
+  expect(stream.current.state).toBe("live");
+  await vi.advanceTimersByTimeAsync(1);
+  expect(stream.current).toMatchObject({ state: "waiting", heard });
+});
+
 test("a silent connection is a dead one", async () => {
   await settle();
   ready("1-1");

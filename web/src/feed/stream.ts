@@ -2,11 +2,13 @@
 // that nothing is missed, waits longer each time, and notices a dead connection.
 import { type Frame, FrameParser } from "./frames";
 
-/** How the stream stands, for people. Since and retryAt are times in ms. */
+/** How the stream stands, for people. Times are in ms. */
 export interface Link {
   state: "connecting" | "live" | "waiting" | "signed_out" | "refused";
   since: number;
   retryAt: number | null;
+  /** When the server was last heard, before this state: an end may be noticed long after that. */
+  heard: number | null;
 }
 
 /** What the stream tells: an event, or that everything has to be read afresh. */
@@ -38,10 +40,11 @@ export class Stream {
   private abort: AbortController | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private link: Link;
+  private heard: number | null = null;
 
   constructor(o: StreamOptions) {
     this.o = { fetch: (...args) => fetch(...args), random: Math.random, now: Date.now, ...o };
-    this.link = { state: "connecting", since: this.o.now(), retryAt: null };
+    this.link = { state: "connecting", since: this.o.now(), retryAt: null, heard: null };
   }
 
   get current(): Link {
@@ -70,7 +73,7 @@ export class Stream {
 
   private to(state: Link["state"], retryAt: number | null = null): void {
     const since = state === this.link.state ? this.link.since : this.o.now();
-    this.link = { state, since, retryAt };
+    this.link = { state, since, retryAt, heard: this.heard };
     this.o.onLink(this.link);
   }
 
@@ -112,6 +115,7 @@ export class Stream {
       const watchdog = setTimeout(() => abort.abort(), silence);
       const { done, value } = await reader.read().finally(() => clearTimeout(watchdog));
       if (done) return parser.retry;
+      this.heard = this.o.now();
       for (const frame of parser.push(decoder.decode(value, { stream: true }))) this.take(frame);
     }
   }

@@ -26,7 +26,7 @@ export function QueueCard({ card, store }: { card: Card; store: Store }) {
   if (store.arrived.has(card.id)) classes.push("arrived");
   if (gone) classes.push("gone");
   return (
-    <li class={classes.join(" ")} data-id={card.id}>
+    <li class={classes.join(" ")} data-id={card.id} data-version={card.version}>
       <div class="card-head">
         <Priority of={card.priority} />
         <span class={`chip intent ${card.intent}`}>{t.intents[card.intent] ?? card.intent}</span>
@@ -123,7 +123,7 @@ function Trouble({ card }: { card: Card }) {
 /** A handoff beside the queue. */
 export function SmallCard({ card, me }: { card: Card; me: string }) {
   return (
-    <li class={`small ${card.priority}`}>
+    <li class={`small ${card.priority}`} data-id={card.id} data-version={card.version}>
       <a href={handoffPath(card)}>{card.title}</a>
       <p class="facts">
         <span>{card.client}</span>

@@ -130,6 +130,12 @@ test("first what is addressed to me, then the most urgent, then the oldest; an u
   expect(ids([...list].sort(compare(me, "oldest")))[0]).toBe("old");
 });
 
+test("fractions of a second have as many digits as they need, and sort by time", () => {
+  const times = ["00Z", "00.1Z", "00.12Z", "00.120001Z", "00.2Z", "01Z"];
+  const list = times.map((at, n) => fromHandoff(row(`c${n}`, 1, { created_at: `2026-11-04T09:00:${at}` })));
+  expect(ids(list.toReversed().sort(compare(me, "oldest")))).toEqual(ids(list));
+});
+
 test("filters survive the address, and nonsense in it is ignored", () => {
   const filter = { q: "a b&c", intent: "park", priority: "high", sort: "newest" } as const;
   expect(readFilter(new URLSearchParams(writeFilter(filter)))).toEqual(filter);

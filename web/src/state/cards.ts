@@ -196,9 +196,12 @@ export const ranks: Record<string, number> = { critical: 3, high: 2, normal: 1, 
 
 const text = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
+/** Times of the API, as text: a fraction ends where its zeros begin, so the Z must not be compared with a digit. */
+const time = (a: string, b: string) => text(a.slice(0, -1), b.slice(0, -1));
+
 /** The queue's order: what is addressed to the reader, then the most urgent, then the oldest; as the API sorts. */
 export function compare(me: string, sort: Filter["sort"]): (a: Card, b: Card) => number {
-  const oldest = (a: Card, b: Card) => text(a.createdAt, b.createdAt) || text(a.id, b.id);
+  const oldest = (a: Card, b: Card) => time(a.createdAt, b.createdAt) || text(a.id, b.id);
   if (sort === "oldest") return oldest;
   if (sort === "newest") return (a, b) => oldest(b, a);
   // What has no target comes after all that has one.

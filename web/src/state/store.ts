@@ -21,7 +21,7 @@ const batch = 40;
 
 export class Store {
   readonly cards = new Cards();
-  link: Link = { state: "connecting", since: Date.now(), retryAt: null };
+  link: Link = { state: "connecting", since: Date.now(), retryAt: null, heard: null };
   loaded = false;
   /** Set while the queue could not be read. */
   stale = false;
@@ -149,7 +149,7 @@ export class Store {
 
   private linked(link: Link): void {
     const was = this.link.state;
-    if (was === "live") this.lastLive = Date.now();
+    if (was === "live") this.lastLive = link.heard ?? Date.now();
     this.link = link;
     if (link.state === "live" && !this.loaded) void this.read();
     if (link.state === "live" && was === "waiting" && this.loaded) this.said = t.link.back;
