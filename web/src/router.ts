@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 
 const moved = new EventTarget();
 
-let here = location.href;
+let here = ""; // where the page is, while the address may have moved on already
 
 function arrive(): void {
   here = location.href;
@@ -12,16 +12,16 @@ function arrive(): void {
 
 /** Goes to an address of the console. */
 export function go(to: string, replace = false): void {
-  if (!mayLeave(to)) return;
+  if (!mayLeave(location.href, to)) return;
   if (replace) history.replaceState(null, "", to);
   else history.pushState(null, "", to);
   arrive();
 }
 
-addEventListener("popstate", () => {
-  if (mayLeave(location.href)) arrive();
+function back(): void {
+  if (mayLeave(here, location.href)) arrive();
   else history.pushState(null, "", here);
-});
+}
 
 const unsaved = new Set<string>();
 const warn = (event: BeforeUnloadEvent) => event.preventDefault();
@@ -36,8 +36,8 @@ export function holdBack(question: string): () => void {
   };
 }
 
-function mayLeave(to: string): boolean {
-  if (new URL(to, here).pathname === new URL(here).pathname) return true;
+function mayLeave(from: string, to: string): boolean {
+  if (new URL(to, from).pathname === new URL(from).pathname) return true;
   return [...unsaved].every((question) => confirm(question));
 }
 
@@ -57,12 +57,13 @@ export function follows(event: MouseEvent): void {
 export function useAddress(): URL {
   const [address, set] = useState(location.href);
   useEffect(() => {
+    here = location.href;
     const on = () => set(location.href);
     moved.addEventListener("move", on);
-    addEventListener("popstate", on);
+    addEventListener("popstate", back);
     return () => {
       moved.removeEventListener("move", on);
-      removeEventListener("popstate", on);
+      removeEventListener("popstate", back);
     };
   }, []);
   return new URL(address);
