@@ -96,7 +96,7 @@ func (l Ladder) calls(w waiting) []due {
 	if w.h.Intent != models.IntentPark {
 		switch w.kind {
 		case notify.KindAnswered:
-			return append([]due{{name: "answered", kind: w.kind, to: []Audience{target}, at: since}}, l.climb(since.Add(seconds(l.Reserve)), notify.KindWaiting)...)
+			return append([]due{{name: "answered", kind: w.kind, to: []Audience{target}, at: since}}, l.climb(time.UnixMicro(w.began.Reserved), notify.KindWaiting)...)
 		case notify.KindTakenBack:
 			calls := l.climb(since, w.kind)
 			calls[0].to = append(concerned, calls[0].to...) // the first rung calls at once

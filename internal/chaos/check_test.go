@@ -135,7 +135,7 @@ func TestChecksCanFail(t *testing.T) {
 		{"somebody is told that their claim is over, and it is not", func(t *testing.T, r *Record) {
 			op := someOp(t, r, models.VerbClaim, func(op Op) bool {
 				h := truthOf(r, op.Handoff)
-				return op.Accepted() && op.Key != "" && h.State.Status == models.StatusClaimed && h.State.Holder == op.By
+				return op.Accepted() && h.State.Generation == 1 && op.Key != "" && h.State.Status == models.StatusClaimed && h.State.Holder == op.By
 			})
 			change(r, op.ID, func(op *Op) {
 				op.HTTP, op.Code, op.Seen, op.Text = http.StatusConflict, models.CodeConflict, nil, "Your claim was accepted, but the handoff has since been taken from you again."
